@@ -1,0 +1,2 @@
+// Wires the engine's parts together.
+#include "initiator/engine.hpp"

@@ -1,0 +1,46 @@
+// One io_uring of one thread. Everything a shard waits for is an operation on it.
+#pragma once
+
+#include "initiator/linux/error.hpp"
+#include "initiator/time.hpp"
+
+#include <cstdint>
+#include <expected>
+#include <liburing.h>
+#include <optional>
+
+namespace uaoe::initiator {
+
+// Something that is submitted to the ring; its address is the user_data, so it must stay where it is until its last
+// completion (the one without IORING_CQE_F_MORE) has been dispatched. Embed or derive.
+struct RingOperation {
+    // `result` as in the CQE: >= 0, or -errno. Called from Ring::dispatch() on the ring's thread.
+    using Complete = void (*)(RingOperation& self, int result, std::uint32_t cqe_flags);
+    Complete complete = nullptr;
+};
+
+class Ring {
+  public:
+    // `entries`: submission queue size, a power of two.
+    static std::expected<Ring, Error> open(unsigned entries);
+    Ring(Ring&& other) noexcept;
+    Ring& operator=(Ring&&) = delete;
+    ~Ring();
+
+    // A cleared SQE whose completion goes to `operation`. Never fails: a full submission queue is submitted first.
+    io_uring_sqe& prepare(RingOperation& operation);
+
+    // Submits what was prepared and, unless completions are there already, waits for one or until `timeout`
+    // (nothing: for ever; zero: does not wait).
+    void submit_and_wait(std::optional<Duration> timeout);
+
+    // Calls complete() of each completion that has arrived; returns how many.
+    unsigned dispatch();
+
+  private:
+    Ring() = default;
+    io_uring ring_{};
+    bool open_ = false;
+};
+
+} // namespace uaoe::initiator

@@ -1,0 +1,199 @@
+// Parsing and writing of AoE frames.
+#include "proto/frame.hpp"
+
+#include <algorithm>
+
+namespace uaoe::proto {
+
+namespace {
+
+MacAddress mac_at(ConstBytes bytes, std::size_t offset) {
+    const auto mac = load<MacAddress>(bytes, offset);
+    UAOE_ASSERT(mac.has_value());
+    return *mac;
+}
+
+// The first `count` whole entries of `entry_bytes` that are really in `bytes`.
+ConstBytes whole_entries(ConstBytes bytes, std::size_t entry_bytes, std::size_t count) {
+    return bytes.first(std::min(bytes.size() / entry_bytes, count) * entry_bytes);
+}
+
+void copy_bytes(Bytes out, std::size_t offset, ConstBytes from) {
+    UAOE_ASSERT(out.size() >= offset && out.size() - offset >= from.size());
+    std::ranges::copy(from, out.begin() + static_cast<std::ptrdiff_t>(offset));
+}
+
+} // namespace
+
+std::optional<Frame> parse_frame(ConstBytes bytes) {
+    const auto ethernet = load<EthernetHeader>(bytes);
+    const auto aoe = load<AoeHeader>(bytes, sizeof(EthernetHeader));
+    if (!ethernet || !aoe || ethernet->ethertype.value() != ethertype_aoe) {
+        return std::nullopt;
+    }
+    Frame frame;
+    frame.destination = ethernet->destination;
+    frame.source = ethernet->source;
+    frame.version = aoe->version_flags >> 4U;
+    frame.is_response = (aoe->version_flags & flag_response) != 0;
+    frame.is_error = (aoe->version_flags & flag_error) != 0;
+    frame.error = frame.is_error ? static_cast<AoeError>(aoe->error) : AoeError::none;
+    frame.address = {aoe->shelf.value(), aoe->slot};
+    frame.command = static_cast<Command>(aoe->command);
+    frame.tag = {aoe->tag.value()};
+    frame.argument = bytes.subspan(aoe_frame_header_bytes);
+    return frame;
+}
+
+std::optional<AtaFields> parse_ata(ConstBytes argument) {
+    const auto wire = load<AtaArgument>(argument);
+    if (!wire) {
+        return std::nullopt;
+    }
+    return AtaFields{.flags = wire->flags,
+                     .error_feature = wire->error_feature,
+                     .sector_count = wire->sector_count,
+                     .command_status = wire->command_status,
+                     .lba = {wire->lba.value()},
+                     .data = argument.subspan(sizeof(AtaArgument))};
+}
+
+std::optional<QueryConfigFields> parse_query_config(ConstBytes argument) {
+    const auto wire = load<QueryConfigArgument>(argument);
+    if (!wire) {
+        return std::nullopt;
+    }
+    const ConstBytes rest = argument.subspan(sizeof(QueryConfigArgument));
+    const std::size_t string_bytes = wire->string_bytes.value();
+    if (string_bytes > config_string_bytes_max || string_bytes > rest.size()) {
+        return std::nullopt;
+    }
+    return QueryConfigFields{
+        .buffer_count = wire->buffer_count.value(),
+        .firmware_version = wire->firmware_version.value(),
+        .sectors_per_frame = wire->sectors_per_frame,
+        .version = static_cast<std::uint8_t>(wire->version_command >> 4U),
+        .command = static_cast<ConfigCommand>(wire->version_command & 0xfU),
+        .string = rest.first(string_bytes)};
+}
+
+std::optional<MacMaskFields> parse_mac_mask(ConstBytes argument) {
+    const auto wire = load<MacMaskArgument>(argument);
+    if (!wire) {
+        return std::nullopt;
+    }
+    return MacMaskFields{.command = static_cast<MaskCommand>(wire->command),
+                         .error = static_cast<MaskError>(wire->error),
+                         .directive_count = wire->directive_count,
+                         .directives = whole_entries(argument.subspan(sizeof(MacMaskArgument)),
+                                                     sizeof(MacMaskEntry), wire->directive_count)};
+}
+
+MacMaskEntry mac_mask_entry(const MacMaskFields& fields, std::size_t index) {
+    const auto entry = load<MacMaskEntry>(fields.directives, index * sizeof(MacMaskEntry));
+    UAOE_ASSERT(entry.has_value());
+    return *entry;
+}
+
+std::optional<ReserveFields> parse_reserve(ConstBytes argument) {
+    const auto wire = load<ReserveArgument>(argument);
+    if (!wire) {
+        return std::nullopt;
+    }
+    return ReserveFields{.command = static_cast<ReserveCommand>(wire->command),
+                         .mac_count = wire->mac_count,
+                         .macs = whole_entries(argument.subspan(sizeof(ReserveArgument)),
+                                               sizeof(MacAddress), wire->mac_count)};
+}
+
+MacAddress reserve_mac(const ReserveFields& fields, std::size_t index) {
+    return mac_at(fields.macs, index * sizeof(MacAddress));
+}
+
+std::size_t write_frame_header(Bytes out, const FrameHeader& header) {
+    EthernetHeader ethernet{
+        .destination = header.destination, .source = header.source, .ethertype = {}};
+    ethernet.ethertype = ethertype_aoe;
+    store(out, ethernet);
+    AoeHeader aoe{.version_flags = header.version_flags,
+                  .error = static_cast<std::uint8_t>(header.error),
+                  .shelf = {},
+                  .slot = header.address.slot,
+                  .command = static_cast<std::uint8_t>(header.command),
+                  .tag = {}};
+    aoe.shelf = header.address.shelf;
+    aoe.tag = header.tag.value;
+    store(out, aoe, sizeof(EthernetHeader));
+    return aoe_frame_header_bytes;
+}
+
+std::size_t write_ata(Bytes out, const FrameHeader& header, const AtaFields& fields) {
+    std::size_t used = write_frame_header(out, header);
+    AtaArgument wire{.flags = fields.flags,
+                     .error_feature = fields.error_feature,
+                     .sector_count = fields.sector_count,
+                     .command_status = fields.command_status,
+                     .lba = {},
+                     .reserved = {}};
+    wire.lba = fields.lba.value;
+    store(out, wire, used);
+    used += sizeof(wire);
+    copy_bytes(out, used, fields.data);
+    return used + fields.data.size();
+}
+
+std::size_t write_query_config(Bytes out, const FrameHeader& header,
+                               const QueryConfigFields& fields) {
+    UAOE_ASSERT(fields.string.size() <= config_string_bytes_max);
+    std::size_t used = write_frame_header(out, header);
+    QueryConfigArgument wire{};
+    wire.buffer_count = fields.buffer_count;
+    wire.firmware_version = fields.firmware_version;
+    wire.sectors_per_frame = fields.sectors_per_frame;
+    wire.version_command = static_cast<std::uint8_t>((fields.version << 4U) |
+                                                     static_cast<unsigned>(fields.command));
+    wire.string_bytes = static_cast<std::uint16_t>(fields.string.size());
+    store(out, wire, used);
+    used += sizeof(wire);
+    copy_bytes(out, used, fields.string);
+    return used + fields.string.size();
+}
+
+std::size_t write_mac_mask(Bytes out, const FrameHeader& header, MaskCommand command,
+                           MaskError error, std::span<const MacMaskEntry> directives) {
+    UAOE_ASSERT(directives.size() <= 255);
+    std::size_t used = write_frame_header(out, header);
+    store(out,
+          MacMaskArgument{.reserved = 0,
+                          .command = static_cast<std::uint8_t>(command),
+                          .error = static_cast<std::uint8_t>(error),
+                          .directive_count = static_cast<std::uint8_t>(directives.size())},
+          used);
+    used += sizeof(MacMaskArgument);
+    copy_bytes(out, used, std::as_bytes(directives));
+    return used + directives.size_bytes();
+}
+
+std::size_t write_reserve(Bytes out, const FrameHeader& header, ReserveCommand command,
+                          std::span<const MacAddress> macs) {
+    UAOE_ASSERT(macs.size() <= 255);
+    std::size_t used = write_frame_header(out, header);
+    store(out,
+          ReserveArgument{.command = static_cast<std::uint8_t>(command),
+                          .mac_count = static_cast<std::uint8_t>(macs.size())},
+          used);
+    used += sizeof(ReserveArgument);
+    copy_bytes(out, used, std::as_bytes(macs));
+    return used + macs.size_bytes();
+}
+
+std::size_t pad_frame(Bytes out, std::size_t used) {
+    if (used >= ethernet_frame_bytes_min) {
+        return used;
+    }
+    UAOE_ASSERT(out.size() >= ethernet_frame_bytes_min);
+    std::ranges::fill(out.subspan(used, ethernet_frame_bytes_min - used), std::byte{0});
+    return ethernet_frame_bytes_min;
+}
+
+} // namespace uaoe::proto
