@@ -10,21 +10,28 @@ namespace uaoe::initiator {
 using namespace std::chrono_literals;
 
 struct EngineConfig {
-    std::uint8_t shard_index = 0;              // 0..15: bits 27-30 of every tag, see tag.hpp
-    std::uint32_t ports_count_max = 16;        // local NICs
-    std::uint32_t targets_count_max = 4096;    // discovered LUNs
-    std::uint32_t devices_count_max = 256;     // attached LUNs
-    std::uint32_t paths_per_target_max = 16;   // (port, target MAC) pairs of one LUN
-    std::uint32_t commands_count_max = 4096;   // in flight over all devices, <= 8191
-    std::uint32_t window_frames_max = 1024;    // ceiling for any advertised buffer_count
-    std::uint32_t window_frames_initial = 10;  // RFC 6928
+    std::uint8_t shard_index = 0; // 0..15: bits 27-30 of every tag, see tag.hpp
+    // First generation of every tag: an engine that is started anew must not take answers to its
+    // predecessor's commands for its own, so whoever makes it draws this at random.
+    std::uint32_t tag_generation_first = 0;
+
+    std::uint32_t ports_count_max = 16;       // local NICs
+    std::uint32_t targets_count_max = 4096;   // discovered LUNs
+    std::uint32_t devices_count_max = 256;    // attached LUNs
+    std::uint32_t paths_per_target_max = 16;  // (port, target MAC) pairs of one LUN
+    std::uint32_t commands_count_max = 4096;  // in flight over all devices, <= 8191
+    std::uint32_t window_frames_max = 1024;   // ceiling for any advertised buffer_count
+    std::uint32_t window_frames_initial = 10; // RFC 6928
+    std::uint32_t identifies_in_flight_max =
+        128; // over all targets: 4096 at once would be a burst nobody holds
 
     Duration rto_initial = 200ms; // before a path's first RTT sample
     Duration rto_min = 20ms;      // a busy target's scheduling pauses are not losses
     Duration rto_max = 2s;        // also how soon a returning target is noticed
 
-    // How long a frame may live in the fabric: a copy of a write that was sent and not answered is treated as
-    // still on its way for this long. IEEE 802.1D 7.7.3: a bridge discards a frame after at most 1 s.
+    // How long a frame may live in the fabric: a copy of a write that was sent and not answered is
+    // treated as still on its way for this long. IEEE 802.1D 7.7.3: a bridge discards a frame after
+    // at most 1 s.
     Duration linger = 1s;
 
     Duration discover_interval = 60s; // Query Config broadcasts; 0 = only when discover() is called

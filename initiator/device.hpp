@@ -13,7 +13,7 @@ namespace uaoe::initiator {
 struct DeviceInfo {
     proto::Address address;
     proto::Identify identify;
-    SectorCount sectors;             // of sector_bytes
+    SectorCount sectors;              // of sector_bytes
     std::uint32_t sector_bytes = 512; // logical: alignment and unit of every request
     bool read_only = false;
     bool can_flush = false;   // the target has FLUSH CACHE (EXT)
@@ -25,8 +25,9 @@ class Device {
   public:
     [[nodiscard]] virtual const DeviceInfo& info() const = 0;
 
-    // Takes the request over; it comes back through request.owner->handle_completion(), never from inside this
-    // call. Requests that cannot be right (past the end, read-only) come back with their status, too.
+    // Takes the request over; it comes back through request.owner->handle_completion(), never from
+    // inside this call. Requests that cannot be right (past the end, read-only) come back with
+    // their status, too.
     virtual void submit(Request& request) = 0;
 
   protected:

@@ -1,13 +1,15 @@
-// The AoE initiator as a state machine without I/O: no socket, thread, clock, random device, file or log.
+// The AoE initiator as a state machine without I/O: no socket, thread, clock, random device, file
+// or log.
 //
 // The owner calls an input or a command, then drains the outputs, in this order:
-//   while (poll_transmit(now, transmit)) ...   frames; must leave before the next input is given, because their
+//   while (poll_transmit(now, transmit)) ...   frames; must leave before the next input is given,
+//   because their
 //                                              payload is borrowed from requests
-//   while (poll_completion()) ...              requests that are done; may submit new ones, then transmit again
-//   while (poll_event()) ...                   news
-//   poll_timeout()                             when to call handle_timeout() if nothing else happens
-// Nothing is called back from inside an input. After construction nothing allocates on the data path: submit,
-// handle_frame of ATA replies, handle_timeout, poll_*. Discovery of a new target may.
+//   while (poll_completion()) ...              requests that are done; may submit new ones, then
+//   transmit again while (poll_event()) ...                   news poll_timeout() when to call
+//   handle_timeout() if nothing else happens
+// Nothing is called back from inside an input. After construction nothing allocates on the data
+// path: submit, handle_frame of ATA replies, handle_timeout, poll_*. Discovery of a new target may.
 #pragma once
 
 #include "initiator/config.hpp"
@@ -32,8 +34,8 @@ struct DeviceIndex {
     friend constexpr auto operator<=>(DeviceIndex, DeviceIndex) = default;
 };
 
-// One frame to send: `header_bytes` of `header`, then `payload`, on `port`. Frames without payload are already
-// padded to 60 bytes.
+// One frame to send: `header_bytes` of `header`, then `payload`, on `port`. Frames without payload
+// are already padded to 60 bytes.
 struct Transmit {
     PortIndex port;
     std::uint32_t header_bytes = 0;
@@ -43,10 +45,10 @@ struct Transmit {
 
 enum class AttachError : std::uint8_t {
     no_such_target,
-    not_ready,        // the target is there, but its TargetState is not ready
+    not_ready, // the target is there, but its TargetState is not ready
     already_attached,
-    no_room,          // devices_count_max
-    unusable_mtu,     // no path carries a single sector
+    no_room,      // devices_count_max
+    unusable_mtu, // no path carries a single sector
 };
 
 class Engine {
@@ -57,18 +59,19 @@ class Engine {
     Engine& operator=(const Engine&) = delete;
 
     // ---- inputs ----
-    // A received Ethernet frame; the bytes are borrowed for the call. Read data is copied from here into the
-    // request's buffer: the one copy of payload in user space.
+    // A received Ethernet frame; the bytes are borrowed for the call. Read data is copied from here
+    // into the request's buffer: the one copy of payload in user space.
     void handle_frame(Time now, PortIndex port, proto::ConstBytes frame);
     // A port appeared or changed. `up = false` also for one that vanished.
     void handle_port(Time now, PortIndex port, const PortState& state);
     void handle_timeout(Time now);
 
     // ---- commands ----
-    // Broadcasts Query Config on every port that is up, now (and every discover_interval if that is set).
+    // Broadcasts Query Config on every port that is up, now (and every discover_interval if that is
+    // set).
     void discover(Time now);
-    // Asks every path of a target for its configuration (a frame that touches no data); each answer is an
-    // Event probe_answered. False when there is no such target.
+    // Asks every path of a target for its configuration (a frame that touches no data); each answer
+    // is an Event probe_answered. False when there is no such target.
     bool probe(Time now, proto::Address address);
     // Opens a discovered target for requests.
     std::expected<DeviceIndex, AttachError> attach(Time now, proto::Address address,

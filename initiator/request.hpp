@@ -43,8 +43,9 @@ class RequestOwner {
     ~RequestOwner() = default;
 };
 
-// Owned by the front end, lent to the engine from submit() until it comes back by poll_completion(). In between
-// neither the fields nor the buffer may be touched, and the object must not move.
+// Owned by the front end, lent to the engine from submit() until it comes back by
+// poll_completion(). In between neither the fields nor the buffer may be touched, and the object
+// must not move.
 class Request {
   public:
     Operation operation = Operation::read;
@@ -62,16 +63,13 @@ class Request {
   private:
     friend class RequestState; // initiator/request_state.hpp: the engine's view
 
-    boost::intrusive::list_member_hook<> queue_hook_;   // the one engine list it is in
-    boost::intrusive::list_member_hook<> pending_hook_; // its device's requests, in order of submission
-    boost::intrusive::set_member_hook<> range_hook_;    // its device's admitted write ranges
-    Time submitted_;
-    std::uint64_t sequence_ = 0;        // order of submission on its device
-    SectorCount unsent_;                // at the end of the range, not yet cut into commands
-    std::uint32_t commands_count_ = 0;  // cut from it and not finished
-    std::uint32_t device_index_ = 0;
-    std::uint8_t phase_ = 0; // RequestPhase
-    bool needs_flush_ = false;
+    boost::intrusive::list_member_hook<> queue_hook_; // the one queue it waits in
+    boost::intrusive::list_member_hook<>
+        writes_hook_;                                // its device's unfinished writes, oldest first
+    boost::intrusive::set_member_hook<> range_hook_; // its device's admitted write ranges
+    std::uint64_t sequence_ = 0;                     // order of submission on its device
+    SectorCount unsent_;                             // tail of the range not yet cut into commands
+    std::uint32_t commands_count_ = 0;               // cut from it and not finished
 };
 
 } // namespace uaoe::initiator

@@ -1,5 +1,5 @@
-// What the engine tells about itself: snapshots for people, and events. None of it is on the data path; making a
-// snapshot may allocate.
+// What the engine tells about itself: snapshots for people, and events. None of it is on the data
+// path; making a snapshot may allocate.
 #pragma once
 
 #include "initiator/device.hpp"
@@ -73,7 +73,7 @@ struct PathStatus {
 struct TargetStatus {
     proto::Address address;
     TargetState state = TargetState::identifying;
-    proto::Identify identify;                                // when ready
+    proto::Identify identify;                                     // when ready
     std::array<std::byte, proto::identify_bytes> identify_data{}; // as received, when ready
     std::string config_string;
     std::uint16_t buffer_count = 0;
@@ -109,19 +109,19 @@ struct EngineCounters {
 };
 
 enum class EventKind : std::uint8_t {
-    target_found,    // first Query Config answer from an address
-    target_changed,  // its TargetState changed
-    path_changed,    // its PathState changed
+    target_found,      // first Query Config answer from an address
+    target_changed,    // its TargetState changed
+    path_changed,      // its PathState changed
     identity_conflict, // another disk at a known address
-    device_changed,  // its DeviceState changed
-    probe_answered,  // probe(): `duration` is the round trip
+    device_changed,    // its DeviceState changed
+    probe_answered,    // probe(): `duration` is the round trip
 };
 
 struct Event {
     EventKind kind{};
-    proto::Address address;
-    PortIndex port;
-    proto::MacAddress target_mac;
+    proto::Address address{};
+    PortIndex port{};
+    proto::MacAddress target_mac{};
     PathState path_state{};
     TargetState target_state{};
     DeviceState device_state{};

@@ -1,6 +1,7 @@
 // Tags. A fresh one for every transmission, so each answer says which copy it answers.
 //
-//   bit 31      1: the half the kernel's driver leaves to userspace and ignores in answers, so that both can share
+//   bit 31      1: the half the kernel's driver leaves to userspace and ignores in answers, so that
+//   both can share
 //               a host (drivers/block/aoe/aoenet.c)
 //   bits 27-30  shard: the kernel-side packet filter of each shard looks at these
 //   bits 14-26  slot of the command pool; the highest is no slot: Query Config

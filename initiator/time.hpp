@@ -1,5 +1,6 @@
-// The engine's time: an argument, never asked for. The clock has no now(), so reading it does not compile;
-// initiator/linux/clock.hpp makes these values from CLOCK_MONOTONIC, the simulator from its own counter.
+// The engine's time: an argument, never asked for. The clock has no now(), so reading it does not
+// compile; initiator/linux/clock.hpp makes these values from CLOCK_MONOTONIC, the simulator from
+// its own counter.
 #pragma once
 
 #include <chrono>

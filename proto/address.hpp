@@ -1,4 +1,5 @@
-// The AoE address of a LUN: shelf.slot ("major.minor" in AoEr11 2). Written "1.0", in device names "e1.0".
+// The AoE address of a LUN: shelf.slot ("major.minor" in AoEr11 2). Written "1.0", in device names
+// "e1.0".
 #pragma once
 
 #include <compare>
@@ -13,8 +14,8 @@ struct Address {
     std::uint16_t shelf = 0; // 0..65534; 65535 is broadcast
     std::uint8_t slot = 0;   // 0..254; 255 is broadcast
 
-    // True when either half is a broadcast value: such an address names no LUN, and ATA commands are never sent
-    // to it, because real targets execute them.
+    // True when either half is a broadcast value: such an address names no LUN, and ATA commands
+    // are never sent to it, because real targets execute them.
     [[nodiscard]] constexpr bool is_broadcast() const { return shelf == 0xffff || slot == 0xff; }
 
     friend constexpr auto operator<=>(const Address&, const Address&) = default;

@@ -1,5 +1,5 @@
-// The AoE header (AoEr11 2) and the arguments of its four commands (AoEr11 3.1 to 3.4), as they lie on the wire.
-// Values and rules for using them are in frame.hpp.
+// The AoE header (AoEr11 2) and the arguments of its four commands (AoEr11 3.1 to 3.4), as they lie
+// on the wire. Values and rules for using them are in frame.hpp.
 #pragma once
 
 #include "proto/ethernet.hpp"
@@ -60,8 +60,9 @@ static_assert(aoe_frame_header_bytes == 24);
 
 // ---- command 0, ATA (AoEr11 3.1): 12 bytes, then data ----
 
-inline constexpr std::uint8_t ata_flag_extended = 0x40;    // 48-bit LBA
-inline constexpr std::uint8_t ata_flag_device_head = 0x10; // the D bit; only looked at with `extended`
+inline constexpr std::uint8_t ata_flag_extended = 0x40; // 48-bit LBA
+inline constexpr std::uint8_t ata_flag_device_head =
+    0x10; // the D bit; only looked at with `extended`
 inline constexpr std::uint8_t ata_flag_async = 0x02;
 inline constexpr std::uint8_t ata_flag_write = 0x01; // data goes to the device
 
@@ -70,7 +71,8 @@ struct AtaArgument {
     std::uint8_t error_feature;  // reply: ATA error register; request: feature register
     std::uint8_t sector_count;   // reply: not what was asked; never checked
     std::uint8_t command_status; // request: ATA command; reply: ATA status register
-    little_uint48_buf_t lba;     // the one little-endian field; LBA28 has its top 4 bits in the low nibble of octet 3
+    little_uint48_buf_t
+        lba; // the one little-endian field; LBA28 has its top 4 bits in the low nibble of octet 3
     std::uint8_t reserved[2];
 };
 static_assert(WireStruct<AtaArgument> && sizeof(AtaArgument) == 12);
@@ -82,10 +84,10 @@ static_assert(ata_frame_header_bytes == 36);
 // ---- command 1, Query Config (AoEr11 3.2): 8 bytes, then the config string ----
 
 enum class ConfigCommand : std::uint8_t {
-    read = 0,      // always answered
-    test = 1,      // answered only when the string is equal
-    prefix = 2,    // answered only when the target's string begins with ours
-    set = 3,       // sets an empty string; else AoeError::config_string_present and the present string
+    read = 0,   // always answered
+    test = 1,   // answered only when the string is equal
+    prefix = 2, // answered only when the target's string begins with ours
+    set = 3,    // sets an empty string; else AoeError::config_string_present and the present string
     force_set = 4, // sets it whatever was there
 };
 
@@ -133,11 +135,11 @@ static_assert(WireStruct<ReserveArgument> && sizeof(ReserveArgument) == 2);
 
 // ---- what a frame can carry ----
 
-// Data sectors of `sector_bytes` that one ATA frame of `mtu_bytes` carries, 0..255. The divisor's 36 counts the
-// Ethernet header, which an MTU does not: every target and the kernel's driver compute it so, and a frame that
-// both ends agree on matters more than the 14 bytes.
+// Data sectors of `sector_bytes` that one ATA frame of `mtu_bytes` carries, 0..255. The divisor's
+// 36 counts the Ethernet header, which an MTU does not: every target and the kernel's driver
+// compute it so, and a frame that both ends agree on matters more than the 14 bytes.
 [[nodiscard]] constexpr std::uint32_t sectors_per_frame_of_mtu(std::uint32_t mtu_bytes,
-                                                              std::uint32_t sector_bytes) {
+                                                               std::uint32_t sector_bytes) {
     if (mtu_bytes < ata_frame_header_bytes) {
         return 0;
     }

@@ -28,7 +28,8 @@ inline constexpr std::uint8_t ata_status_busy = 0x80;
 // Error register, when status has ata_status_error.
 inline constexpr std::uint8_t ata_error_abort = 0x04;
 inline constexpr std::uint8_t ata_error_id_not_found = 0x10;
-inline constexpr std::uint8_t ata_error_uncorrectable = 0x40; // reads; on writes it says write-protected
+inline constexpr std::uint8_t ata_error_uncorrectable =
+    0x40; // reads; on writes it says write-protected
 inline constexpr std::uint8_t ata_error_write_protected = 0x40;
 inline constexpr std::uint8_t ata_error_crc = 0x80;
 
@@ -37,7 +38,8 @@ inline constexpr std::uint8_t dsm_feature_trim = 0x01;
 inline constexpr std::uint32_t dsm_ranges_per_block = 64;
 inline constexpr std::uint32_t dsm_sectors_per_range_max = 65535;
 
-// An entry: LBA in bits 0..47, sectors in bits 48..63; little-endian on the wire; a zero length is padding.
+// An entry: LBA in bits 0..47, sectors in bits 48..63; little-endian on the wire; a zero length is
+// padding.
 [[nodiscard]] constexpr std::uint64_t dsm_entry(std::uint64_t lba, std::uint16_t sectors) {
     return lba | (static_cast<std::uint64_t>(sectors) << 48U);
 }

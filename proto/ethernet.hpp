@@ -34,8 +34,8 @@ inline constexpr MacAddress broadcast_mac{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 
 inline constexpr std::uint16_t ethertype_aoe = 0x88a2;
 
-// The shortest frame, without FCS. Real NICs pad to it, veth does not; frames we send are padded here, because
-// some tools and targets drop shorter ones.
+// The shortest frame, without FCS. Real NICs pad to it, veth does not; frames we send are padded
+// here, because some tools and targets drop shorter ones.
 inline constexpr std::size_t ethernet_frame_bytes_min = 60;
 
 struct EthernetHeader {

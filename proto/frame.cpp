@@ -68,13 +68,12 @@ std::optional<QueryConfigFields> parse_query_config(ConstBytes argument) {
     if (string_bytes > config_string_bytes_max || string_bytes > rest.size()) {
         return std::nullopt;
     }
-    return QueryConfigFields{
-        .buffer_count = wire->buffer_count.value(),
-        .firmware_version = wire->firmware_version.value(),
-        .sectors_per_frame = wire->sectors_per_frame,
-        .version = static_cast<std::uint8_t>(wire->version_command >> 4U),
-        .command = static_cast<ConfigCommand>(wire->version_command & 0xfU),
-        .string = rest.first(string_bytes)};
+    return QueryConfigFields{.buffer_count = wire->buffer_count.value(),
+                             .firmware_version = wire->firmware_version.value(),
+                             .sectors_per_frame = wire->sectors_per_frame,
+                             .version = static_cast<std::uint8_t>(wire->version_command >> 4U),
+                             .command = static_cast<ConfigCommand>(wire->version_command & 0xfU),
+                             .string = rest.first(string_bytes)};
 }
 
 std::optional<MacMaskFields> parse_mac_mask(ConstBytes argument) {
@@ -150,8 +149,8 @@ std::size_t write_query_config(Bytes out, const FrameHeader& header,
     wire.buffer_count = fields.buffer_count;
     wire.firmware_version = fields.firmware_version;
     wire.sectors_per_frame = fields.sectors_per_frame;
-    wire.version_command = static_cast<std::uint8_t>((fields.version << 4U) |
-                                                     static_cast<unsigned>(fields.command));
+    wire.version_command =
+        static_cast<std::uint8_t>((fields.version << 4U) | static_cast<unsigned>(fields.command));
     wire.string_bytes = static_cast<std::uint16_t>(fields.string.size());
     store(out, wire, used);
     used += sizeof(wire);

@@ -1,7 +1,8 @@
 // AoE frames as values: parsing what was received (checked) and writing what is sent (asserted).
 //
-// Parsing follows what real targets do (shorter error replies, trailing bytes, a wrong version nibble in vblade's
-// boot advertisement), so it is strict only about what would be unsafe to accept.
+// Parsing follows what real targets do (shorter error replies, trailing bytes, a wrong version
+// nibble in vblade's boot advertisement), so it is strict only about what would be unsafe to
+// accept.
 #pragma once
 
 #include "proto/address.hpp"
@@ -16,8 +17,8 @@
 
 namespace uaoe::proto {
 
-// A received AoE frame; `argument` is everything behind the 24 bytes of header, padding included, and borrows
-// the receive buffer.
+// A received AoE frame; `argument` is everything behind the 24 bytes of header, padding included,
+// and borrows the receive buffer.
 struct Frame {
     MacAddress destination;
     MacAddress source;
@@ -74,7 +75,8 @@ struct ReserveFields {
 
 // ---- writing ----
 
-// What the first 24 bytes say. `version_flags` is the whole octet, so that models of odd targets can set it.
+// What the first 24 bytes say. `version_flags` is the whole octet, so that models of odd targets
+// can set it.
 struct FrameHeader {
     MacAddress destination;
     MacAddress source;

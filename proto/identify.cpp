@@ -33,14 +33,14 @@ bool is_valid(std::uint16_t value) {
     return (value & 0xc000U) == 0x4000U;
 }
 
-// ATA strings: two characters a word, the first in the high byte; padded with spaces. Control characters
-// would reach terminals and JSON, so they become '?'.
+// ATA strings: two characters a word, the first in the high byte; padded with spaces. Control
+// characters would reach terminals and JSON, so they become '?'.
 template <std::size_t Size>
 FixedText<Size> read_text(ConstBytes data, std::size_t first_word) {
     FixedText<Size> text;
     for (std::size_t i = 0; i < Size; ++i) {
         const auto raw = std::to_integer<unsigned char>(data[first_word * 2 + (i ^ 1U)]);
-        text.characters[i] = raw == 0                     ? ' '
+        text.characters[i] = raw == 0                    ? ' '
                              : raw >= 0x20 && raw < 0x7f ? static_cast<char>(raw)
                                                          : '?';
     }
@@ -109,7 +109,8 @@ std::optional<Identify> parse_identify(ConstBytes data) {
     identify.serial = read_text<20>(data, 10);
     identify.firmware = read_text<8>(data, 23);
     identify.model = read_text<40>(data, 27);
-    // Either word: targets are seen that set only one of them, and the kernel's driver takes either.
+    // Either word: targets are seen that set only one of them, and the kernel's driver takes
+    // either.
     identify.lba48 = has(data, 83, 10) || has(data, 86, 10);
     identify.sectors = {read_sectors(data, identify.lba48)};
     const std::uint64_t reach = identify.lba48 ? lba48_sectors_max : lba28_sectors_max;
@@ -143,10 +144,10 @@ std::array<std::byte, identify_bytes> make_identify(const Identify& identify) {
     const std::uint64_t sectors28 = std::min(identify.sectors.value, lba28_sectors_max - 1);
     set_word(data, 60, static_cast<unsigned>(sectors28 & 0xffffU));
     set_word(data, 61, static_cast<unsigned>(sectors28 >> 16U));
-    const unsigned cache_and_smart = (identify.smart_supported ? bit(0) : 0U) |
-                                     (identify.write_cache_supported ? bit(5) : 0U);
-    const unsigned enabled = (identify.smart_enabled ? bit(0) : 0U) |
-                             (identify.write_cache_enabled ? bit(5) : 0U);
+    const unsigned cache_and_smart =
+        (identify.smart_supported ? bit(0) : 0U) | (identify.write_cache_supported ? bit(5) : 0U);
+    const unsigned enabled =
+        (identify.smart_enabled ? bit(0) : 0U) | (identify.write_cache_enabled ? bit(5) : 0U);
     const unsigned features = (identify.lba48 ? bit(10) : 0U) |
                               (identify.flush_cache ? bit(12) : 0U) |
                               (identify.flush_cache_ext ? bit(13) : 0U);

@@ -1,5 +1,5 @@
-// NBD on the wire (NetworkBlockDevice/nbd doc/proto.md): constants and messages. The session's rules are in
-// blockdev/. Everything is big-endian.
+// NBD on the wire (NetworkBlockDevice/nbd doc/proto.md): constants and messages. The session's
+// rules are in blockdev/. Everything is big-endian.
 #pragma once
 
 #include "proto/wire.hpp"

@@ -1,5 +1,6 @@
-// Disk positions and lengths, in logical sectors of the device they belong to (512 bytes unless IDENTIFY says
-// otherwise). Two types, because a position handed over as a length is a corrupted disk.
+// Disk positions and lengths, in logical sectors of the device they belong to (512 bytes unless
+// IDENTIFY says otherwise). Two types, because a position handed over as a length is a corrupted
+// disk.
 #pragma once
 
 #include <compare>

@@ -1,5 +1,5 @@
-// Reading and writing wire structs. A wire struct is made of Boost.Endian buffer types and bytes, so it has
-// alignment 1 and no padding; it is copied out of a receive buffer, never cast onto it.
+// Reading and writing wire structs. A wire struct is made of Boost.Endian buffer types and bytes,
+// so it has alignment 1 and no padding; it is copied out of a receive buffer, never cast onto it.
 #pragma once
 
 #include "proto/assert.hpp"
@@ -29,7 +29,8 @@ template <WireStruct T>
     return value;
 }
 
-// Writes `value` at `offset`. The caller provides the room: that is our own state, so it is asserted.
+// Writes `value` at `offset`. The caller provides the room: that is our own state, so it is
+// asserted.
 template <WireStruct T>
 void store(Bytes bytes, const T& value, std::size_t offset = 0) {
     UAOE_ASSERT(bytes.size() >= offset && bytes.size() - offset >= sizeof(T));

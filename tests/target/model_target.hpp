@@ -1,6 +1,6 @@
-// A model AoE target: one LUN that answers request frames as real targets do, odd ones included. Without I/O and
-// without time: the simulator delays and loses its frames in virtual time, tests/target/main.cpp serves it on a
-// packet socket.
+// A model AoE target: one LUN that answers request frames as real targets do, odd ones included.
+// Without I/O and without time: the simulator delays and loses its frames in virtual time,
+// tests/target/main.cpp serves it on a packet socket.
 #pragma once
 
 #include "proto/frame.hpp"
@@ -19,12 +19,13 @@ class Storage {
     virtual ~Storage() = default;
     virtual void read(std::uint64_t offset, proto::Bytes out) = 0;
     virtual void write(std::uint64_t offset, proto::ConstBytes data) = 0;
-    virtual void discard(std::uint64_t offset, std::uint64_t bytes) = 0; // reads as zeroes afterwards
+    virtual void discard(std::uint64_t offset,
+                         std::uint64_t bytes) = 0; // reads as zeroes afterwards
     virtual void flush() = 0;
 };
 
-// What real targets do differently; the facts behind each are in AoE target sources. Default: a target that does
-// everything right.
+// What real targets do differently; the facts behind each are in AoE target sources. Default: a
+// target that does everything right.
 struct Quirks {
     bool mute_identify = false;        // answers Query Config, never IDENTIFY
     bool reserved = false;             // AoE error 6 on ATA, IDENTIFY allowed (vblade)
@@ -34,18 +35,19 @@ struct Quirks {
     bool flush_aborts = false;         // FLUSH CACHE (EXT) is not known
     bool flush_echoes_command = false; // ggaoed: status byte of a flush reply is still the command
     bool short_errors = false;         // error replies are the 24-byte header only (ggaoed)
-    bool pads_replies = false;         // to 60 bytes (real NICs), with leftover bytes of the request
-    bool version_zero = false;         // version nibble 0 (vblade's boot advertisement)
-    bool broadcast_address = false;    // Query Config replies keep the broadcast shelf.slot
-    bool wrong_command = false;        // replies carry command 1 (OpenBSD softraid_aoe)
-    bool short_read_data = false;      // read replies lack their last 512 bytes
+    bool pads_replies = false;      // to 60 bytes (real NICs), with leftover bytes of the request
+    bool version_zero = false;      // version nibble 0 (vblade's boot advertisement)
+    bool broadcast_address = false; // Query Config replies keep the broadcast shelf.slot
+    bool wrong_command = false;     // replies carry command 1 (OpenBSD softraid_aoe)
+    bool short_read_data = false;   // read replies lack their last 512 bytes
     std::optional<std::uint16_t> advertised_buffer_count; // says this, keeps LunConfig's
 };
 
 struct LunConfig {
     proto::Address address;
-    proto::Identify identify;           // sectors and sector size are taken from here
-    std::uint16_t buffer_count = 16;    // commands it can hold; enforced by whoever delivers the frames
+    proto::Identify identify; // sectors and sector size are taken from here
+    std::uint16_t buffer_count =
+        16; // commands it can hold; enforced by whoever delivers the frames
     std::uint16_t firmware_version = 1;
     std::uint8_t sectors_per_frame = 0; // 0: from the MTU
     std::string config_string;
@@ -56,9 +58,10 @@ class ModelTarget {
   public:
     ModelTarget(LunConfig config, Storage& storage); // the storage must outlive it
 
-    // Answers one request frame that arrived at `own_mac` (or by broadcast): writes the reply to `reply`, which has
-    // room for mtu_bytes + 14, and returns its size; 0 when a target stays silent (not its address, not a
-    // request, a config test that does not match, a masked-out source).
+    // Answers one request frame that arrived at `own_mac` (or by broadcast): writes the reply to
+    // `reply`, which has room for mtu_bytes + 14, and returns its size; 0 when a target stays
+    // silent (not its address, not a request, a config test that does not match, a masked-out
+    // source).
     std::size_t handle_frame(proto::ConstBytes request, const proto::MacAddress& own_mac,
                              std::uint32_t mtu_bytes, proto::Bytes reply);
 
@@ -66,7 +69,8 @@ class ModelTarget {
     std::size_t make_boot_advertisement(const proto::MacAddress& own_mac, std::uint32_t mtu_bytes,
                                         proto::Bytes frame);
 
-    // As at power-up: config string, mask list and reservation are what the configuration says. The disk stays.
+    // As at power-up: config string, mask list and reservation are what the configuration says. The
+    // disk stays.
     void restart();
 
     [[nodiscard]] const LunConfig& config() const { return config_; }

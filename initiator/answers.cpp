@@ -1,0 +1,182 @@
+// What comes in: finding the command an answer belongs to, and what the answer says.
+//
+// An answer is taken only when everything it carries fits the copy its tag names: address, command,
+// and the MAC the copy was sent to. Otherwise it is counted and ignored.
+#include "initiator/engine_state.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace uaoe::initiator {
+
+namespace {
+
+Status status_of_aoe_error(proto::AoeError error) {
+    switch (error) {
+    case proto::AoeError::target_is_reserved:
+        return Status::reserved;
+    case proto::AoeError::device_unavailable:
+        return Status::unavailable;
+    case proto::AoeError::unrecognized_command:
+    case proto::AoeError::unsupported_version:
+        return Status::unsupported;
+    case proto::AoeError::none:
+    case proto::AoeError::bad_argument:
+    case proto::AoeError::config_string_present:
+        break;
+    }
+    return Status::io_error;
+}
+
+Status status_of_ata_error(const Command& command, std::uint8_t error) {
+    if ((error & proto::ata_error_id_not_found) != 0) {
+        return Status::out_of_range;
+    }
+    const bool is_write = command.kind == CommandKind::data && changes_data(command.operation);
+    if (is_write && (error & proto::ata_error_write_protected) != 0) {
+        return Status::read_only;
+    }
+    // An aborted transfer that is inside the disk is a target that does not do that: a read-only
+    // vblade says so to writes. An aborted FLUSH or TRIM is a command it does not know.
+    if ((error & proto::ata_error_abort) != 0) {
+        if (command.kind == CommandKind::flush || command.operation == Operation::discard) {
+            return Status::unsupported;
+        }
+        return is_write ? Status::read_only : Status::io_error;
+    }
+    return Status::io_error;
+}
+
+} // namespace
+
+void Engine::State::handle_frame(Time now, PortIndex port, proto::ConstBytes bytes) {
+    ++counters.received;
+    const auto frame = proto::parse_frame(bytes);
+    if (!frame || frame->source.is_multicast()) {
+        ++counters.malformed;
+        return;
+    }
+    if (!frame->is_response || port.value >= ports.size() || !ports[port.value].state.up) {
+        ++counters.not_for_us;
+        return;
+    }
+    const TagFields tag = split_tag(frame->tag);
+    const bool is_boot = frame->tag.value == 0 && frame->command == proto::Command::query_config;
+    const bool is_ours =
+        (frame->tag.value & tag_shard_mask) == tag_shard_pattern(config.shard_index);
+    if (!is_boot && !is_ours) {
+        ++counters.not_for_us;
+        return;
+    }
+    if (is_boot || tag.slot == tag_slot_query_config) {
+        if (frame->command == proto::Command::query_config) {
+            handle_query_config(now, port, *frame);
+        } else {
+            ++counters.mismatched;
+        }
+        return;
+    }
+    Command* command = commands.at(tag.slot);
+    Transmission* transmission = command != nullptr ? command->find(tag.generation) : nullptr;
+    if (transmission == nullptr) {
+        ++counters.unknown_tag;
+        return;
+    }
+    if (frame->command != proto::Command::ata || frame->address != command->target->address ||
+        frame->source != transmission->path->target_mac) {
+        ++counters.mismatched;
+        return;
+    }
+    if (!frame->is_error && frame->argument.size() < sizeof(proto::AtaArgument)) {
+        ++counters.malformed;
+        return;
+    }
+    if (transmission->answered) {
+        ++counters.late;
+        return;
+    }
+    handle_answer(now, *command, *transmission, *frame);
+}
+
+void Engine::State::handle_answer(Time now, Command& command, Transmission& transmission,
+                                  const proto::Frame& frame) {
+    account_answer(now, command, transmission);
+    if (command.phase == CommandPhase::lingering) {
+        const bool all_answered =
+            std::ranges::all_of(std::span(command.transmissions).first(command.transmissions_count),
+                                &Transmission::answered);
+        if (all_answered && !command.forgotten_sent_at) {
+            remove_fence(command);
+        }
+        return;
+    }
+    if (command.kind == CommandKind::identify) {
+        handle_identify(now, *transmission.path, frame);
+        return;
+    }
+    finish_command(now, command, read_answer(command, frame));
+}
+
+// Window, round-trip time and signs of life, by the copy that was answered.
+void Engine::State::account_answer(Time now, Command& command, Transmission& transmission) {
+    Path& path = *transmission.path;
+    transmission.answered = true;
+    ++path.received;
+    path.last_heard = now;
+    path.silent_rounds_count = 0;
+    if (command.target->device != nullptr) {
+        command.target->device->last_heard = now;
+    }
+    const bool is_transfer =
+        command.kind == CommandKind::identify ||
+        (command.kind == CommandKind::data && command.operation != Operation::discard);
+    if (is_transfer) {
+        path.rtt.add_sample(now - transmission.sent_at);
+    }
+    const bool is_latest = &transmission == &command.latest();
+    if (command.phase == CommandPhase::in_flight && is_latest) {
+        if (command.kind != CommandKind::identify) {
+            path.window.handle_answer(path.in_flight_count);
+        }
+    } else {
+        ++counters.late;
+        // It had been sent again, and need not have been.
+        path.spurious += is_latest ? 0 : 1;
+    }
+    if (command.target->device != nullptr) {
+        make_ready(*command.target->device);
+    }
+}
+
+// Copies what a read brought into the request's buffer, and says how the command ended.
+Status Engine::State::read_answer(const Command& command, const proto::Frame& frame) {
+    if (frame.is_error) {
+        return status_of_aoe_error(frame.error);
+    }
+    const auto ata = proto::parse_ata(frame.argument);
+    UAOE_ASSERT(ata.has_value());
+    const std::uint8_t status = ata->command_status;
+    if (command.kind == CommandKind::flush &&
+        (status == static_cast<std::uint8_t>(proto::AtaCommand::flush_cache) ||
+         status == static_cast<std::uint8_t>(proto::AtaCommand::flush_cache_ext))) {
+        return Status::unsupported; // ggaoed answers without doing or setting anything
+    }
+    if ((status & (proto::ata_status_error | proto::ata_status_device_fault)) != 0) {
+        return status_of_ata_error(command, ata->error_feature);
+    }
+    if ((status & (proto::ata_status_busy | proto::ata_status_data_request)) != 0) {
+        return Status::io_error; // the command did not end
+    }
+    if (command.kind == CommandKind::data && command.operation == Operation::read) {
+        const std::size_t bytes =
+            static_cast<std::size_t>(command.sectors) * command.device->info.sector_bytes;
+        if (ata->data.size() < bytes) {
+            return Status::io_error;
+        }
+        std::memcpy(command.request->buffer.data() + command.buffer_offset_bytes, ata->data.data(),
+                    bytes);
+    }
+    return Status::ok;
+}
+
+} // namespace uaoe::initiator

@@ -1,0 +1,70 @@
+// The command pool.
+#include "initiator/command.hpp"
+
+#include "proto/assert.hpp"
+
+#include <algorithm>
+
+namespace uaoe::initiator {
+
+Transmission& Command::add_transmission(Path& path, Time now) {
+    if (transmissions_count == transmissions_max) {
+        if (!transmissions.front().answered) {
+            forgotten_sent_at = transmissions.front().sent_at;
+        }
+        std::shift_left(transmissions.begin(), transmissions.end(), 1);
+        --transmissions_count;
+    }
+    Transmission& transmission = transmissions[transmissions_count++];
+    transmission = {.path = &path,
+                    .sent_at = now,
+                    .sectors = sectors,
+                    .generation = generation,
+                    .answered = false};
+    sectors_max = std::max(sectors_max, sectors);
+    generation = static_cast<std::uint16_t>((generation + 1U) & tag_generation_mask);
+    return transmission;
+}
+
+CommandPool::CommandPool(std::uint32_t count, std::uint32_t generation_first) : slots_(count) {
+    UAOE_ASSERT(count >= 1 && count <= tag_slots_max);
+    for (std::uint32_t slot = 0; slot < count; ++slot) {
+        slots_[slot].slot = slot;
+        slots_[slot].generation =
+            static_cast<std::uint16_t>(generation_first & tag_generation_mask);
+        free_.push_back(slots_[slot]);
+    }
+}
+
+CommandPool::~CommandPool() {
+    free_.clear();
+}
+
+Command* CommandPool::allocate(std::size_t reserved) {
+    if (free_.size() <= reserved) {
+        return nullptr;
+    }
+    Command& command = free_.front();
+    free_.pop_front();
+    UAOE_ASSERT(command.phase == CommandPhase::free);
+    command.phase = CommandPhase::queued;
+    return &command;
+}
+
+void CommandPool::release(Command& command) {
+    UAOE_ASSERT(!command.queue_hook.is_linked() && !command.fence_hook.is_linked());
+    UAOE_ASSERT(command.phase != CommandPhase::free && command.scratch.empty());
+    command.phase = CommandPhase::free;
+    command.kind = CommandKind::data;
+    command.attempts_count = 0;
+    command.transmissions_count = 0;
+    command.forgotten_sent_at.reset();
+    command.sectors_max = 0;
+    command.operation = Operation::read;
+    command.target = nullptr;
+    command.device = nullptr;
+    command.request = nullptr;
+    free_.push_back(command);
+}
+
+} // namespace uaoe::initiator

@@ -1,0 +1,120 @@
+// Commands: one AoE command of a request each, or one of the engine's own (FLUSH, IDENTIFY). They
+// live in a fixed pool whose slot numbers are part of their tags.
+//
+// A slot is free, queued (to be sent, for the first time or again), in flight, or lingering:
+// finished, but a copy of it may still be on the wire.
+#pragma once
+
+#include "initiator/request.hpp"
+#include "initiator/tag.hpp"
+
+#include <boost/intrusive/list.hpp>
+#include <boost/intrusive/set.hpp>
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace uaoe::initiator {
+
+struct Path;
+struct Target;
+struct DeviceEntry;
+
+// One copy of a command on the wire.
+struct Transmission {
+    Path* path = nullptr;
+    Time sent_at;
+    std::uint32_t sectors =
+        0; // of this copy; a later one may have been cut shorter for another path
+    std::uint16_t generation = 0;
+    bool answered = false;
+};
+
+enum class CommandKind : std::uint8_t { data, flush, identify };
+enum class CommandPhase : std::uint8_t { free, queued, in_flight, lingering };
+
+struct Command {
+    // The newest copies. Of a command that was sent more often the oldest are forgotten: an answer
+    // to one of those is an unknown tag, and `forgotten_sent_at` keeps the fence up for them.
+    static constexpr std::size_t transmissions_max = 8;
+
+    boost::intrusive::list_member_hook<> queue_hook; // the one list it is in, by phase
+    boost::intrusive::set_member_hook<> fence_hook;  // its target's fences, while it lingers
+
+    std::uint32_t slot = 0;
+    std::uint16_t generation =
+        0; // of the next transmission; survives from one use of the slot to the next
+    CommandKind kind = CommandKind::data;
+    CommandPhase phase = CommandPhase::free;
+    std::uint8_t attempts_count = 0; // times it was given up as lost: the back-off
+    std::uint8_t backoff_level = 0;  // in flight: which of its path's queues it is in
+    std::uint8_t transmissions_count = 0;
+    std::array<Transmission, transmissions_max> transmissions; // oldest first
+
+    Target* target = nullptr;
+    DeviceEntry* device = nullptr; // data and flush
+    Request* request = nullptr;    // data
+    Operation operation = Operation::read;
+    Lba lba;
+    std::uint32_t sectors = 0;
+    std::uint64_t buffer_offset_bytes = 0;
+    std::span<std::byte> scratch; // discard: its block of ranges
+    Time first_sent_at;
+    std::optional<Time> forgotten_sent_at; // of the newest forgotten copy that had no answer
+    std::uint32_t sectors_max = 0;         // of its longest copy
+    Time fence_until;                      // lingering: when no copy can be alive any more
+
+    [[nodiscard]] Transmission& latest() { return transmissions[transmissions_count - 1U]; }
+
+    Transmission* find(std::uint32_t wanted_generation) {
+        for (std::size_t i = transmissions_count; i-- > 0;) {
+            if (transmissions[i].generation == wanted_generation) {
+                return &transmissions[i];
+            }
+        }
+        return nullptr;
+    }
+
+    Transmission& add_transmission(Path& path, Time now);
+};
+
+using CommandQueue = boost::intrusive::list<
+    Command, boost::intrusive::member_hook<Command, boost::intrusive::list_member_hook<>,
+                                           &Command::queue_hook>>;
+
+struct CommandByLba {
+    using type = std::uint64_t;
+    type operator()(const Command& command) const { return command.lba.value; }
+};
+using Fences = boost::intrusive::multiset<
+    Command,
+    boost::intrusive::member_hook<Command, boost::intrusive::set_member_hook<>,
+                                  &Command::fence_hook>,
+    boost::intrusive::key_of_value<CommandByLba>>;
+
+// Slots are handed out in the order they came back, so that a tag is used again as late as
+// possible.
+class CommandPool {
+  public:
+    // `count`: 1..tag_slots_max.
+    CommandPool(std::uint32_t count, std::uint32_t generation_first);
+    ~CommandPool();
+    CommandPool(const CommandPool&) = delete;
+    CommandPool& operator=(const CommandPool&) = delete;
+
+    // A command in phase queued and in no list; nullptr when no more than `reserved` slots are
+    // free.
+    Command* allocate(std::size_t reserved);
+    void release(Command& command); // in no list, not a fence
+    Command* at(std::uint32_t slot) { return slot < slots_.size() ? &slots_[slot] : nullptr; }
+    std::span<Command> slots() { return slots_; }
+
+  private:
+    std::vector<Command> slots_;
+    CommandQueue free_;
+};
+
+} // namespace uaoe::initiator

@@ -1,0 +1,300 @@
+// The target table: who answers Query Config, whether IDENTIFY agrees, and so which paths may carry
+// data.
+//
+// A path is verified by an IDENTIFY over that very path: before its first data, after several
+// silent round trips, after its port was down and after the target's boot advertisement. Until then
+// it carries nothing, so a disk that took another's address never gets that one's writes.
+#include "initiator/engine_state.hpp"
+
+#include <algorithm>
+#include <string_view>
+
+namespace uaoe::initiator {
+
+namespace {
+
+// Serial, model and size: what makes a disk this disk (firmware may be updated, features switched).
+bool same_disk(const proto::Identify& a, const proto::Identify& b) {
+    return a.serial == b.serial && a.model == b.model && a.sectors == b.sectors &&
+           a.logical_sector_bytes == b.logical_sector_bytes;
+}
+
+DeviceState state_of(const Target& target, DeviceState before) {
+    const bool any_up = std::ranges::any_of(
+        target.paths, [](const auto& path) { return path->state == PathState::up; });
+    if (any_up) {
+        return DeviceState::up;
+    }
+    return before == DeviceState::down ? DeviceState::down : DeviceState::silent;
+}
+
+} // namespace
+
+void Engine::State::handle_port(Time now, PortIndex index, const PortState& state) {
+    UAOE_ASSERT(index.value < ports.size());
+    Port& port = ports[index.value];
+    const bool went_down = port.state.up && !state.up;
+    const bool came_up = !port.state.up && state.up;
+    port.state = state;
+    if (!state.up && port.wants_discover) {
+        port.wants_discover = false;
+        --discovers_wanted_count;
+    }
+    for (const auto& [address, target] : targets) {
+        for (const auto& path : target->paths) {
+            if (path->port != index) {
+                continue;
+            }
+            update_payload(*path);
+            if (went_down) {
+                stop_identify(*path);
+                set_path_state(now, *path, PathState::down);
+                evacuate_path(*path);
+            } else if (came_up && path->state == PathState::down) {
+                verify_path(now, *path);
+            }
+        }
+        if (target->device != nullptr) {
+            make_ready(*target->device);
+        }
+    }
+}
+
+void Engine::State::discover(Time now) {
+    for (Port& port : ports) {
+        if (port.state.up && !port.wants_discover) {
+            port.wants_discover = true;
+            ++discovers_wanted_count;
+        }
+    }
+    if (config.discover_interval > Duration::zero()) {
+        timers.arm(discover_timer, now + config.discover_interval);
+    }
+}
+
+bool Engine::State::probe(proto::Address address) {
+    const auto found = targets.find(address);
+    if (found == targets.end()) {
+        return false;
+    }
+    for (const auto& path : found->second->paths) {
+        if (path->state != PathState::down && !path->probe_hook.is_linked()) {
+            probe_queue.push_back(*path);
+        }
+    }
+    return true;
+}
+
+Target* Engine::State::find_or_add_target(proto::Address address) {
+    const auto found = targets.find(address);
+    if (found != targets.end()) {
+        return found->second.get();
+    }
+    if (targets.size() >= config.targets_count_max) {
+        ++counters.targets_dropped;
+        return nullptr;
+    }
+    Target& target = *targets.emplace(address, std::make_unique<Target>(address)).first->second;
+    push_event({.kind = EventKind::target_found, .address = address});
+    return &target;
+}
+
+Path* Engine::State::find_or_add_path(Target& target, PortIndex port, const proto::MacAddress& mac,
+                                      std::uint32_t buffer_count) {
+    for (const auto& path : target.paths) {
+        if (path->port == port && path->target_mac == mac) {
+            return path.get();
+        }
+    }
+    if (target.paths.size() >= config.paths_per_target_max) {
+        ++counters.targets_dropped;
+        return nullptr;
+    }
+    target.paths.push_back(std::make_unique<Path>(target, port, mac, config, buffer_count));
+    return target.paths.back().get();
+}
+
+void Engine::State::handle_query_config(Time now, PortIndex port, const proto::Frame& frame) {
+    const auto fields = proto::parse_query_config(frame.argument);
+    if (!fields || frame.is_error || frame.address.is_broadcast() || frame.source.is_zero()) {
+        ++counters.malformed;
+        return;
+    }
+    Target* target = find_or_add_target(frame.address);
+    if (target == nullptr) {
+        return;
+    }
+    // 0 and 1 are seen in the wild and both mean one at a time; some advertise more than they hold.
+    const std::uint32_t window_limit =
+        std::clamp<std::uint32_t>(fields->buffer_count, 1, config.window_frames_max);
+    Path* path = find_or_add_path(*target, port, frame.source, window_limit);
+    if (path == nullptr) {
+        return;
+    }
+    target->buffer_count = fields->buffer_count;
+    target->firmware_version = fields->firmware_version;
+    target->sectors_advertised = fields->sectors_per_frame == 0 ? 2 : fields->sectors_per_frame;
+    const std::string_view string(reinterpret_cast<const char*>(fields->string.data()),
+                                  fields->string.size());
+    if (target->config_string != string) {
+        target->config_string = string;
+    }
+    path->buffer_count = fields->buffer_count;
+    path->window.set_limit(window_limit);
+    path->sectors_advertised = target->sectors_advertised;
+    update_payload(*path);
+
+    const TagFields tag = split_tag(frame.tag);
+    const bool is_boot = frame.tag.value == 0;
+    if (!is_boot && path->probe_outstanding && tag.generation == path->probe_generation) {
+        path->probe_outstanding = false;
+        push_event({.kind = EventKind::probe_answered,
+                    .address = target->address,
+                    .port = port,
+                    .target_mac = frame.source,
+                    .path_state = path->state,
+                    .duration = now - path->probe_sent_at});
+    }
+    if (is_boot || path->state != PathState::up) {
+        verify_path(now, *path);
+    }
+    if (target->device != nullptr) {
+        make_ready(*target->device);
+    }
+}
+
+// Every path of an attached device must carry whole sectors of the size it was attached with.
+void Engine::State::update_payload(Path& path) {
+    const std::uint32_t sector_bytes =
+        path.target->state == TargetState::ready ? path.target->identify.logical_sector_bytes : 512;
+    path.sectors_per_frame = std::min(
+        proto::sectors_per_frame_of_mtu(ports[path.port.value].state.mtu_bytes, sector_bytes),
+        path.sectors_advertised * 512 / sector_bytes);
+}
+
+void Engine::State::verify_path(Time now, Path& path) {
+    if (!ports[path.port.value].state.up) {
+        set_path_state(now, path, PathState::down);
+        return;
+    }
+    if (path.state == PathState::up || path.state == PathState::down) {
+        set_path_state(now, path, PathState::unverified);
+        evacuate_path(path);
+    }
+    if (path.wants_identify) {
+        return;
+    }
+    path.identify_retry_at.reset();
+    path.wants_identify = true;
+    path.identify_since = now;
+    identify_queue.push_back(path);
+}
+
+void Engine::State::stop_identify(Path& path) {
+    path.wants_identify = false;
+    path.identify_retry_at.reset();
+    if (path.identify_hook.is_linked()) {
+        identify_queue.erase(identify_queue.iterator_to(path));
+    }
+    if (path.identify != nullptr) {
+        identifies_count -= path.identify->phase == CommandPhase::in_flight ? 1 : 0;
+        release_command(*path.identify);
+        path.identify = nullptr;
+    }
+}
+
+void Engine::State::handle_identify(Time now, Path& path, const proto::Frame& frame) {
+    Target& target = *path.target;
+    stop_identify(path);
+    const bool is_known = target.state == TargetState::ready;
+    std::optional<proto::Identify> identify;
+    TargetState failure = TargetState::failed;
+    if (frame.is_error) {
+        failure = frame.error == proto::AoeError::target_is_reserved   ? TargetState::reserved
+                  : frame.error == proto::AoeError::device_unavailable ? TargetState::unavailable
+                                                                       : TargetState::failed;
+    } else if (const auto ata = proto::parse_ata(frame.argument);
+               ata && (ata->command_status &
+                       (proto::ata_status_error | proto::ata_status_device_fault)) == 0) {
+        identify = proto::parse_identify(ata->data);
+    }
+    if (!identify) {
+        // A known disk stays what it was. While it is in use its paths are asked again; otherwise
+        // they wait for the next Query Config answer.
+        if (!is_known) {
+            set_target_state(target, failure);
+        }
+        if (target.device != nullptr) {
+            path.identify_retry_at = now + config.probe_interval;
+            arm_path_timer(path);
+        }
+        return;
+    }
+    const bool in_use =
+        target.device != nullptr || std::ranges::any_of(target.paths, [&](const auto& other) {
+            return other.get() != &path && other->state == PathState::up;
+        });
+    if (is_known && !same_disk(target.identify, *identify) && in_use) {
+        if (path.state != PathState::conflict) {
+            set_path_state(now, path, PathState::conflict);
+            push_event({.kind = EventKind::identity_conflict,
+                        .address = target.address,
+                        .port = path.port,
+                        .target_mac = path.target_mac,
+                        .path_state = path.state});
+        }
+        return;
+    }
+    target.identify = *identify;
+    const auto data = proto::parse_ata(frame.argument)->data.first(proto::identify_bytes);
+    std::ranges::copy(data, target.identify_data.begin());
+    set_target_state(target, TargetState::ready);
+    path.silent_rounds_count = 0;
+    update_payload(path);
+    set_path_state(now, path, PathState::up);
+    if (target.device != nullptr) {
+        make_ready(*target.device);
+    }
+}
+
+void Engine::State::set_path_state(Time now, Path& path, PathState state) {
+    if (path.state == state) {
+        return;
+    }
+    path.state = state;
+    push_event({.kind = EventKind::path_changed,
+                .address = path.target->address,
+                .port = path.port,
+                .target_mac = path.target_mac,
+                .path_state = state});
+    update_device_state(now, *path.target);
+}
+
+void Engine::State::set_target_state(Target& target, TargetState state) {
+    if (target.state == state) {
+        return;
+    }
+    target.state = state;
+    push_event(
+        {.kind = EventKind::target_changed, .address = target.address, .target_state = state});
+}
+
+void Engine::State::update_device_state(Time now, Target& target) {
+    if (target.device == nullptr) {
+        return;
+    }
+    DeviceEntry& device = *target.device;
+    const DeviceState state = state_of(target, device.state);
+    if (device.state == state) {
+        return;
+    }
+    const DeviceState before = device.state;
+    device.state = state;
+    if (state == DeviceState::up && before == DeviceState::down) {
+        device.pending_since = now;
+    }
+    push_event(
+        {.kind = EventKind::device_changed, .address = target.address, .device_state = state});
+}
+
+} // namespace uaoe::initiator

@@ -1,0 +1,132 @@
+// The inside of the engine: all of its state, and the rules grouped by the file that holds them.
+#pragma once
+
+#include "initiator/command.hpp"
+#include "initiator/engine.hpp"
+#include "initiator/target.hpp"
+#include "proto/frame.hpp"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace uaoe::initiator {
+
+struct Port {
+    PortState state;
+    bool wants_discover = false;
+};
+
+struct Engine::State {
+    explicit State(const EngineConfig& engine_config);
+    ~State();
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
+
+    // ---- discovery.cpp: the target table, Query Config, IDENTIFY, which paths may carry data ----
+    void handle_port(Time now, PortIndex port, const PortState& state);
+    void discover(Time now);
+    bool probe(proto::Address address);
+    void handle_query_config(Time now, PortIndex port, const proto::Frame& frame);
+    void handle_identify(Time now, Path& path, const proto::Frame& frame);
+    void verify_path(Time now, Path& path); // takes it out of use until IDENTIFY agrees
+    void update_payload(Path& path);
+    void set_path_state(Time now, Path& path, PathState state);
+    void set_target_state(Target& target, TargetState state);
+    void stop_identify(Path& path);
+    Target* find_or_add_target(proto::Address address);
+    Path* find_or_add_path(Target& target, PortIndex port, const proto::MacAddress& mac,
+                           std::uint32_t buffer_count);
+
+    // ---- transmit.cpp: what goes out next ----
+    bool poll_transmit(Time now, Transmit& transmit);
+    bool transmit_discover(Transmit& transmit);
+    bool transmit_probe(Time now, Transmit& transmit);
+    bool transmit_identify(Time now, Transmit& transmit);
+    bool transmit_for(Time now, DeviceEntry& device, Transmit& transmit);
+    bool transmit_next_cut(Time now, DeviceEntry& device, Transmit& transmit);
+    bool transmit_again(Time now, DeviceEntry& device, Transmit& transmit);
+    void send_command(Time now, Command& command, Path& path, Transmit& transmit);
+    Path* pick_path(Target& target, const Path* avoid);
+    bool split_for(Command& command, const Path& path);
+    void make_ready(DeviceEntry& device);
+    void starve(DeviceEntry& device);
+    Command* allocate_command(DeviceEntry& device);
+    void release_command(Command& command);
+
+    // ---- answers.cpp: what comes in ----
+    void handle_frame(Time now, PortIndex port, proto::ConstBytes bytes);
+    void handle_answer(Time now, Command& command, Transmission& transmission,
+                       const proto::Frame& frame);
+    void account_answer(Time now, Command& command, Transmission& transmission);
+    static Status read_answer(const Command& command, const proto::Frame& frame);
+
+    // ---- timeouts.cpp: what does not come in ----
+    void handle_timeout(Time now);
+    void handle_path_timer(Time now, Path& path);
+    void handle_identify_timeout(Time now, Path& path);
+    void handle_device_timer(Time now, DeviceEntry& device);
+    void handle_linger_timer(Time now);
+    void arm_path_timer(Path& path);
+    void lose_command(Time now, Command& command);
+    void evacuate_path(Path& path); // its commands go to other paths
+    void remove_from_flight(Command& command);
+
+    // ---- devices.cpp: requests and their life ----
+    std::expected<DeviceIndex, AttachError> attach(Time now, proto::Address address,
+                                                   const DeviceOptions& options);
+    void detach(Time now, DeviceEntry& device);
+    void submit(Time now, DeviceEntry& device, Request& request);
+    static std::optional<Status> refuse(const DeviceEntry& device, const Request& request);
+    bool may_admit(DeviceEntry& device, Request& request) const;
+    void admit(DeviceEntry& device, Request& request);
+    void admit_waiting(DeviceEntry& device);
+    void prepare_flush(DeviceEntry& device);
+    void finish_command(Time now, Command& command, Status status);
+    void retire_command(Time now, Command& command); // free, or lingering behind a fence
+    void finish_request_data(DeviceEntry& device, Request& request);
+    void fail_request(DeviceEntry& device, Request& request, Status status);
+    void complete(DeviceEntry& device, Request& request, Status status);
+    void finish_flush(DeviceEntry& device, Status status);
+    void fail_everything(Time now, DeviceEntry& device, Status status);
+    void update_device_state(Time now, Target& target);
+    void remove_fence(Command& command);
+
+    void push_event(const Event& event);
+    std::optional<Event> poll_event();
+    DeviceEntry& device_at(DeviceIndex index);
+
+    EngineConfig config;
+    EngineCounters counters;
+    std::vector<Port> ports;
+    std::map<proto::Address, std::unique_ptr<Target>> targets;
+    std::vector<DeviceEntry> devices;
+    CommandPool commands;
+    // Slots that data leaves for IDENTIFY, or a full pool could never find out that its paths are
+    // back.
+    std::size_t commands_reserved_for_identify;
+    CommandQueue lingering; // by fence_until
+    std::vector<std::array<std::byte, 512>> scratch_blocks;
+    std::vector<std::span<std::byte>> scratch_free;
+
+    TimerQueue timers;
+    Timer discover_timer{TimerKind::discover};
+    Timer linger_timer{TimerKind::linger};
+
+    ProbeQueue probe_queue;
+    IdentifyQueue identify_queue;
+    std::uint32_t identifies_count = 0; // in flight
+    DeviceQueue ready;                  // may have something to send
+    DeviceQueue starved;                // wait for a command slot or scratch block
+    std::uint32_t burst_count = 0;      // frames in a row from the first ready device
+    std::uint16_t query_generation = 0;
+    std::uint32_t discovers_wanted_count = 0; // ports with wants_discover
+
+    RequestState::Queue completed;
+    std::vector<Event> events; // a ring of fixed size
+    std::size_t events_first = 0;
+    std::size_t events_count = 0;
+};
+
+} // namespace uaoe::initiator

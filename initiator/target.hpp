@@ -1,0 +1,142 @@
+// What the engine knows of a LUN: its target-table entry, the paths to it, and, while it is
+// attached, its device. Plain state; the rules are in discovery.cpp, transmit.cpp, answers.cpp,
+// timeouts.cpp and devices.cpp.
+#pragma once
+
+#include "initiator/command.hpp"
+#include "initiator/congestion_window.hpp"
+#include "initiator/request_state.hpp"
+#include "initiator/rtt_estimator.hpp"
+#include "initiator/status.hpp"
+#include "initiator/timer_queue.hpp"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace uaoe::initiator {
+
+// A (port, target MAC) pair of one LUN. Made when a Query Config answer names it; never removed.
+struct Path {
+    Path(Target& path_target, PortIndex path_port, const proto::MacAddress& mac,
+         const EngineConfig& config, std::uint32_t window_limit)
+        : target(&path_target), port(path_port), target_mac(mac),
+          rtt(config.rto_initial, config.rto_min, config.rto_max),
+          window(config.window_frames_initial, window_limit) {}
+
+    // Commands in flight, one queue for each level of back-off, each in the order they were sent:
+    // so the first of a queue is the next of it to time out, whatever the timeout is by then.
+    static constexpr unsigned backoff_levels = 8;
+
+    Target* target;
+    PortIndex port;
+    proto::MacAddress target_mac;
+    PathState state = PathState::unverified;
+    std::uint32_t buffer_count = 0;       // as advertised
+    std::uint32_t sectors_advertised = 2; // of 512 bytes
+    std::uint32_t sectors_per_frame = 0;  // what this path carries, in the LUN's logical sectors
+
+    RttEstimator rtt;
+    CongestionWindow window;
+    std::array<CommandQueue, backoff_levels> in_flight;
+    std::uint32_t in_flight_count = 0;
+    std::uint32_t silent_rounds_count =
+        0; // timeouts in a row, one a round trip, with nothing heard in between
+    Time last_heard;
+    Time last_silent_round;
+
+    Command* identify = nullptr; // the one that is queued or in flight
+    Time identify_since;
+    bool wants_identify = false;
+    std::optional<Time> identify_retry_at; // it was answered with an error; ask again then
+    bool wants_probe = false;
+    bool probe_outstanding = false;
+    std::uint16_t probe_generation = 0;
+    Time probe_sent_at;
+
+    std::uint64_t sent = 0;
+    std::uint64_t received = 0;
+    std::uint64_t retransmitted = 0;
+    std::uint64_t spurious = 0;
+
+    Timer timer{TimerKind::path, this};
+    boost::intrusive::list_member_hook<> identify_hook; // paths that want to send IDENTIFY
+    boost::intrusive::list_member_hook<> probe_hook;    // paths that want to send Query Config
+};
+
+using IdentifyQueue =
+    boost::intrusive::list<Path,
+                           boost::intrusive::member_hook<Path, boost::intrusive::list_member_hook<>,
+                                                         &Path::identify_hook>>;
+using ProbeQueue = boost::intrusive::list<
+    Path,
+    boost::intrusive::member_hook<Path, boost::intrusive::list_member_hook<>, &Path::probe_hook>>;
+
+struct DeviceEntry {
+    std::uint32_t index = 0;
+    Target* target = nullptr; // nullptr: not in use
+    DeviceInfo info;
+    DeviceOptions options;
+    DeviceState state = DeviceState::up;
+
+    RequestState::Queue waiting_writes; // overlap an earlier write or a fence
+    RequestState::Queue send_queue;     // have sectors to be cut into commands
+    RequestState::Queue flush_waiting;  // flushes, and writes whose FUA is still to come
+    RequestState::Queue flush_batch;    // covered by the FLUSH that is under way
+    RequestState::Writes writes;        // unfinished, oldest first
+    RequestState::Ranges ranges;        // of admitted writes
+    CommandQueue resend;                // commands to be sent as they are: lost ones, and FLUSH
+    Command* flush_command = nullptr;
+
+    std::uint64_t sequence_next = 0;
+    std::uint32_t requests_pending = 0;
+    Time pending_since; // when the oldest silence can have begun
+    Time last_heard;
+    Timer fail_timer{TimerKind::device, this};
+    boost::intrusive::list_member_hook<> ready_hook; // in `ready` or `starved`
+    bool is_starved = false;
+
+    std::array<OperationCounters, 5> operations;
+    std::uint64_t fenced_writes = 0;
+
+    [[nodiscard]] bool has_work() const {
+        return !resend.empty() || !send_queue.empty() || !flush_waiting.empty();
+    }
+};
+
+using DeviceQueue = boost::intrusive::list<
+    DeviceEntry, boost::intrusive::member_hook<DeviceEntry, boost::intrusive::list_member_hook<>,
+                                               &DeviceEntry::ready_hook>>;
+
+struct Target {
+    explicit Target(proto::Address target_address) : address(target_address) {}
+
+    proto::Address address;
+    TargetState state = TargetState::identifying;
+    proto::Identify identify;
+    std::array<std::byte, proto::identify_bytes> identify_data{};
+    std::string config_string;
+    std::uint16_t buffer_count = 0;
+    std::uint16_t firmware_version = 0;
+    std::uint32_t sectors_advertised = 2;
+    std::vector<std::unique_ptr<Path>> paths;
+    std::size_t path_next = 0; // round robin
+    DeviceEntry* device = nullptr;
+
+    Fences fences;                       // write copies that may still be on the wire
+    std::uint64_t fence_sectors_max = 0; // no fence is longer
+
+    // A target MAC queues buffer_count commands whichever of our ports they come from.
+    [[nodiscard]] std::uint32_t in_flight_to(const proto::MacAddress& mac) const {
+        std::uint32_t count = 0;
+        for (const auto& path : paths) {
+            count += path->target_mac == mac ? path->in_flight_count : 0;
+        }
+        return count;
+    }
+};
+
+} // namespace uaoe::initiator

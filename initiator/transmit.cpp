@@ -1,0 +1,397 @@
+// What goes out next: discovery first, then IDENTIFY, then data, in turns over the devices that
+// have some.
+#include "initiator/engine_state.hpp"
+#include "initiator/splitter.hpp"
+
+#include <algorithm>
+
+namespace uaoe::initiator {
+
+namespace {
+
+// Frames of one device before the next has its turn: a batch that stays together on disk, but no
+// monopoly.
+constexpr std::uint32_t burst_frames_max = 16;
+
+constexpr std::uint32_t page_bytes = 4096;
+
+alignas(64) constexpr std::array<std::byte, 256 * 512> zeroes{};
+
+proto::FrameHeader frame_header(const Port& port, const proto::MacAddress& destination,
+                                proto::Address address, proto::Command command, proto::Tag tag) {
+    return {.destination = destination,
+            .source = port.state.mac,
+            .address = address,
+            .command = command,
+            .tag = tag};
+}
+
+// READ or WRITE SECTORS; the 28-bit forms carry the top of the LBA in the device register, whose
+// upper bits are fixed (ACS-3 7.21; drivers/block/aoe/aoecmd.c).
+proto::AtaFields transfer_fields(const DeviceInfo& info, const Command& command, bool is_write) {
+    constexpr std::uint64_t lba28_mask = 0x0fffffff;
+    constexpr std::uint64_t lba28_device_bits = 0xe0000000;
+    using enum proto::AtaCommand;
+    const bool extended = info.identify.lba48;
+    const proto::AtaCommand opcode = is_write ? (extended ? write_sectors_ext : write_sectors)
+                                              : (extended ? read_sectors_ext : read_sectors);
+    return {.flags = static_cast<std::uint8_t>((extended ? proto::ata_flag_extended : 0U) |
+                                               (is_write ? proto::ata_flag_write : 0U)),
+            .error_feature = 0,
+            .sector_count = static_cast<std::uint8_t>(command.sectors),
+            .command_status = static_cast<std::uint8_t>(opcode),
+            .lba = {extended ? command.lba.value
+                             : ((command.lba.value & lba28_mask) | lba28_device_bits)},
+            .data = {}};
+}
+
+proto::AtaFields ata_fields(const Command& command) {
+    using enum proto::AtaCommand;
+    if (command.kind == CommandKind::identify) {
+        return {.flags = 0,
+                .error_feature = 0,
+                .sector_count = 1,
+                .command_status = static_cast<std::uint8_t>(identify_device),
+                .lba = {0xa0000000},
+                .data = {}};
+    }
+    const DeviceInfo& info = command.device->info;
+    if (command.kind == CommandKind::flush) {
+        const bool extended = info.identify.flush_cache_ext;
+        return {.flags = extended ? proto::ata_flag_extended : std::uint8_t{0},
+                .error_feature = 0,
+                .sector_count = 0,
+                .command_status =
+                    static_cast<std::uint8_t>(extended ? flush_cache_ext : flush_cache),
+                .lba = {},
+                .data = {}};
+    }
+    if (command.operation == Operation::discard) {
+        return {.flags = proto::ata_flag_extended | proto::ata_flag_write,
+                .error_feature = proto::dsm_feature_trim,
+                .sector_count = 1,
+                .command_status = static_cast<std::uint8_t>(data_set_management),
+                .lba = {},
+                .data = {}};
+    }
+    return transfer_fields(info, command, command.operation != Operation::read);
+}
+
+// What follows the header, borrowed from the request (or from the zeroes).
+proto::ConstBytes payload_of(const Command& command) {
+    if (command.kind != CommandKind::data || command.operation == Operation::read) {
+        return {};
+    }
+    if (command.operation == Operation::discard) {
+        return command.scratch;
+    }
+    const std::size_t bytes =
+        static_cast<std::size_t>(command.sectors) * command.device->info.sector_bytes;
+    if (command.operation == Operation::write_zeroes) {
+        return proto::ConstBytes(zeroes).first(bytes);
+    }
+    return command.request->buffer.subspan(static_cast<std::size_t>(command.buffer_offset_bytes),
+                                           bytes);
+}
+
+// The block of ranges of a discard (ACS-3 7.5.3.2). Returns the sectors it covers.
+std::uint32_t fill_discard(proto::Bytes block, Lba lba, SectorCount remaining) {
+    std::ranges::fill(block, std::byte{0});
+    std::uint64_t covered = 0;
+    for (std::size_t i = 0; i < proto::dsm_ranges_per_block && covered < remaining.value; ++i) {
+        const std::uint64_t sectors =
+            std::min<std::uint64_t>(remaining.value - covered, proto::dsm_sectors_per_range_max);
+        boost::endian::little_uint64_buf_t entry;
+        entry = proto::dsm_entry(lba.value + covered, static_cast<std::uint16_t>(sectors));
+        proto::store(block, entry, i * sizeof(entry));
+        covered += sectors;
+    }
+    return static_cast<std::uint32_t>(covered);
+}
+
+} // namespace
+
+bool Engine::State::poll_transmit(Time now, Transmit& transmit) {
+    if (transmit_discover(transmit) || transmit_probe(now, transmit) ||
+        transmit_identify(now, transmit)) {
+        return true;
+    }
+    while (!ready.empty()) {
+        DeviceEntry& device = ready.front();
+        if (transmit_for(now, device, transmit)) {
+            if (++burst_count >= burst_frames_max) {
+                burst_count = 0;
+                ready.splice(ready.end(), ready, ready.begin());
+            }
+            return true;
+        }
+        burst_count = 0;
+        // Blocked on its paths (an answer makes it ready again) or moved to the starved ones.
+        if (!ready.empty() && &ready.front() == &device) {
+            ready.pop_front();
+        }
+    }
+    return false;
+}
+
+bool Engine::State::transmit_discover(Transmit& transmit) {
+    if (discovers_wanted_count == 0) {
+        return false;
+    }
+    for (std::uint32_t i = 0; i < ports.size(); ++i) {
+        Port& port = ports[i];
+        if (!port.wants_discover) {
+            continue;
+        }
+        port.wants_discover = false;
+        --discovers_wanted_count;
+        const proto::Tag tag = make_tag({.shard = config.shard_index,
+                                         .slot = tag_slot_query_config,
+                                         .generation = query_generation++});
+        const auto header = frame_header(port, proto::broadcast_mac, proto::broadcast_address,
+                                         proto::Command::query_config, tag);
+        const std::size_t used = proto::write_query_config(
+            transmit.header, header, {.version = proto::aoe_version, .string = {}});
+        transmit.port = {i};
+        transmit.header_bytes = static_cast<std::uint32_t>(proto::pad_frame(transmit.header, used));
+        transmit.payload = {};
+        return true;
+    }
+    UAOE_ASSERT(false);
+    return false;
+}
+
+bool Engine::State::transmit_probe(Time now, Transmit& transmit) {
+    if (probe_queue.empty()) {
+        return false;
+    }
+    Path& path = probe_queue.front();
+    probe_queue.pop_front();
+    path.probe_outstanding = true;
+    path.probe_sent_at = now;
+    path.probe_generation = static_cast<std::uint16_t>(query_generation & tag_generation_mask);
+    ++query_generation;
+    const proto::Tag tag = make_tag({.shard = config.shard_index,
+                                     .slot = tag_slot_query_config,
+                                     .generation = path.probe_generation});
+    const auto header = frame_header(ports[path.port.value], path.target_mac, path.target->address,
+                                     proto::Command::query_config, tag);
+    const std::size_t used = proto::write_query_config(
+        transmit.header, header, {.version = proto::aoe_version, .string = {}});
+    transmit.port = path.port;
+    transmit.header_bytes = static_cast<std::uint32_t>(proto::pad_frame(transmit.header, used));
+    transmit.payload = {};
+    return true;
+}
+
+bool Engine::State::transmit_identify(Time now, Transmit& transmit) {
+    if (identify_queue.empty() || identifies_count >= config.identifies_in_flight_max) {
+        return false;
+    }
+    Path& path = identify_queue.front();
+    if (path.identify == nullptr) {
+        path.identify = commands.allocate(0);
+        if (path.identify == nullptr) {
+            return false; // all slots in flight or lingering; one comes back
+        }
+        path.identify->kind = CommandKind::identify;
+        path.identify->target = path.target;
+        path.identify->sectors = 1;
+        path.identify->first_sent_at = now;
+    }
+    identify_queue.pop_front();
+    ++identifies_count;
+    send_command(now, *path.identify, path, transmit);
+    return true;
+}
+
+bool Engine::State::transmit_for(Time now, DeviceEntry& device, Transmit& transmit) {
+    prepare_flush(device);
+    return transmit_again(now, device, transmit) || transmit_next_cut(now, device, transmit);
+}
+
+// Waits for a command slot or a scratch block; release_command() makes it ready again.
+void Engine::State::starve(DeviceEntry& device) {
+    if (device.is_starved) {
+        return;
+    }
+    UAOE_ASSERT(device.ready_hook.is_linked());
+    ready.erase(ready.iterator_to(device));
+    starved.push_back(device);
+    device.is_starved = true;
+}
+
+bool Engine::State::transmit_again(Time now, DeviceEntry& device, Transmit& transmit) {
+    if (device.resend.empty()) {
+        return false;
+    }
+    Command& command = device.resend.front();
+    const Path* last = command.transmissions_count > 0 ? command.latest().path : nullptr;
+    Path* path = pick_path(*device.target, last);
+    if (path == nullptr || !split_for(command, *path)) {
+        return false;
+    }
+    device.resend.pop_front();
+    path->retransmitted += command.transmissions_count > 0 ? 1 : 0;
+    send_command(now, command, *path, transmit);
+    return true;
+}
+
+// Makes a lost command fit a path that carries less: its tail becomes a command of its own. False
+// when there is no slot for that yet.
+bool Engine::State::split_for(Command& command, const Path& path) {
+    if (command.kind != CommandKind::data || command.operation == Operation::discard ||
+        command.sectors <= path.sectors_per_frame) {
+        return true;
+    }
+    Command* tail = allocate_command(*command.device);
+    if (tail == nullptr) {
+        return false;
+    }
+    tail->kind = CommandKind::data;
+    tail->target = command.target;
+    tail->device = command.device;
+    tail->request = command.request;
+    tail->operation = command.operation;
+    tail->lba = command.lba + SectorCount{path.sectors_per_frame};
+    tail->sectors = command.sectors - path.sectors_per_frame;
+    tail->buffer_offset_bytes =
+        command.buffer_offset_bytes +
+        static_cast<std::uint64_t>(path.sectors_per_frame) * command.device->info.sector_bytes;
+    tail->attempts_count = command.attempts_count;
+    tail->first_sent_at = command.first_sent_at;
+    ++RequestState::commands_count(*command.request);
+    command.sectors = path.sectors_per_frame;
+    command.device->resend.insert(std::next(command.device->resend.iterator_to(command)), *tail);
+    return true;
+}
+
+bool Engine::State::transmit_next_cut(Time now, DeviceEntry& device, Transmit& transmit) {
+    if (device.send_queue.empty()) {
+        return false;
+    }
+    Path* path = pick_path(*device.target, nullptr);
+    if (path == nullptr) {
+        return false;
+    }
+    Request& request = device.send_queue.front();
+    if (request.operation == Operation::discard && scratch_free.empty()) {
+        starve(device);
+        return false;
+    }
+    Command* command = allocate_command(device);
+    if (command == nullptr) {
+        return false;
+    }
+    SectorCount& unsent = RequestState::unsent(request);
+    const SectorCount done = request.sectors - unsent;
+    command->kind = CommandKind::data;
+    command->target = device.target;
+    command->device = &device;
+    command->request = &request;
+    command->operation = request.operation;
+    command->lba = request.lba + done;
+    command->buffer_offset_bytes = done.value * device.info.sector_bytes;
+    command->first_sent_at = now;
+    if (request.operation == Operation::discard) {
+        command->scratch = scratch_free.back();
+        scratch_free.pop_back();
+        command->sectors = fill_discard(command->scratch, command->lba, unsent);
+    } else {
+        const std::uint32_t block_sectors =
+            std::max(page_bytes, device.info.identify.physical_sector_bytes) /
+            device.info.sector_bytes;
+        command->sectors = cut_frame(command->lba, unsent, path->sectors_per_frame, block_sectors);
+    }
+    unsent = unsent - SectorCount{command->sectors};
+    ++RequestState::commands_count(request);
+    if (unsent.value == 0) {
+        device.send_queue.pop_front();
+    }
+    send_command(now, *command, *path, transmit);
+    return true;
+}
+
+void Engine::State::send_command(Time now, Command& command, Path& path, Transmit& transmit) {
+    Transmission& transmission = command.add_transmission(path, now);
+    const proto::Tag tag = make_tag(
+        {.shard = config.shard_index, .slot = command.slot, .generation = transmission.generation});
+    const auto header = frame_header(ports[path.port.value], path.target_mac, path.target->address,
+                                     proto::Command::ata, tag);
+    std::size_t used = proto::write_ata(transmit.header, header, ata_fields(command));
+    transmit.payload = payload_of(command);
+    if (transmit.payload.empty()) {
+        used = proto::pad_frame(transmit.header, used);
+    }
+    transmit.header_bytes = static_cast<std::uint32_t>(used);
+    transmit.port = path.port;
+
+    command.phase = CommandPhase::in_flight;
+    ++path.sent;
+    if (command.kind != CommandKind::identify) {
+        path.window.handle_send(now, path.in_flight_count, path.rtt.rto());
+        // FLUSH and TRIM take a disk far longer than a round trip: three doublings of patience from
+        // the start.
+        const unsigned patience =
+            command.kind == CommandKind::flush || command.operation == Operation::discard ? 3 : 0;
+        command.backoff_level = static_cast<std::uint8_t>(
+            std::min(command.attempts_count + patience, Path::backoff_levels - 1));
+        path.in_flight[command.backoff_level].push_back(command);
+        ++path.in_flight_count;
+    }
+    arm_path_timer(path);
+}
+
+// Round robin over the paths that may carry data and have room, another one than `avoid` if there
+// is one.
+Path* Engine::State::pick_path(Target& target, const Path* avoid) {
+    Path* fallback = nullptr;
+    const std::size_t count = target.paths.size();
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::size_t index = (target.path_next + i) % count;
+        Path& path = *target.paths[index];
+        if (path.state != PathState::up || path.sectors_per_frame == 0 ||
+            path.in_flight_count >= path.window.cwnd() ||
+            (count > 1 && target.in_flight_to(path.target_mac) >= path.window.limit())) {
+            continue;
+        }
+        if (&path == avoid) {
+            fallback = &path;
+            continue;
+        }
+        target.path_next = index + 1;
+        return &path;
+    }
+    return fallback;
+}
+
+void Engine::State::make_ready(DeviceEntry& device) {
+    if (device.target != nullptr && device.has_work() && !device.ready_hook.is_linked()) {
+        ready.push_back(device);
+    }
+}
+
+// nullptr moves the device to the starved ones, which are ready again when a slot comes back.
+Command* Engine::State::allocate_command(DeviceEntry& device) {
+    Command* command = commands.allocate(commands_reserved_for_identify);
+    if (command == nullptr) {
+        starve(device);
+    }
+    return command;
+}
+
+void Engine::State::release_command(Command& command) {
+    if (!command.scratch.empty()) {
+        scratch_free.push_back(command.scratch);
+        command.scratch = {};
+    }
+    commands.release(command);
+    while (!starved.empty()) {
+        DeviceEntry& device = starved.front();
+        starved.pop_front();
+        device.is_starved = false;
+        ready.push_back(device);
+    }
+}
+
+} // namespace uaoe::initiator
