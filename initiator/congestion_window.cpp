@@ -45,7 +45,7 @@ void CongestionWindow::handle_answer(std::uint32_t in_flight) {
 }
 
 bool CongestionWindow::handle_loss(Time now, Time sent_at) {
-    if (decreased_ && sent_at <= last_decrease_) {
+    if (decreased_ && sent_at < last_decrease_) {
         return false;
     }
     ssthresh_ = std::max(cwnd_ / 2, 1U);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "initiator/command.hpp"
+#include "initiator/config.hpp"
 #include "initiator/congestion_window.hpp"
 #include "initiator/request_state.hpp"
 #include "initiator/rtt_estimator.hpp"

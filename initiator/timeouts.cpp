@@ -122,7 +122,8 @@ void Engine::State::lose_command(Time now, Command& command) {
     const bool is_slow =
         command.kind == CommandKind::flush || command.operation == Operation::discard;
     remove_from_flight(command);
-    if (path.last_heard < sent_at && path.last_silent_round < sent_at) {
+    // What was sent at the very time of an answer or a timeout was sent after it.
+    if (path.last_heard <= sent_at && path.last_silent_round <= sent_at) {
         ++path.silent_rounds_count;
         path.last_silent_round = now;
     }

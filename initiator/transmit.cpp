@@ -366,7 +366,15 @@ Path* Engine::State::pick_path(Target& target, const Path* avoid) {
 }
 
 void Engine::State::make_ready(DeviceEntry& device) {
-    if (device.target != nullptr && device.has_work() && !device.ready_hook.is_linked()) {
+    if (device.target == nullptr || !device.has_work()) {
+        return;
+    }
+    // A starved device can still send what already has its slot.
+    if (device.is_starved && !device.resend.empty()) {
+        starved.erase(starved.iterator_to(device));
+        device.is_starved = false;
+    }
+    if (!device.ready_hook.is_linked()) {
         ready.push_back(device);
     }
 }

@@ -20,16 +20,16 @@ namespace uaoe::proto {
 // A received AoE frame; `argument` is everything behind the 24 bytes of header, padding included,
 // and borrows the receive buffer.
 struct Frame {
-    MacAddress destination;
-    MacAddress source;
+    MacAddress destination{};
+    MacAddress source{};
     std::uint8_t version = 0;
     bool is_response = false;
     bool is_error = false;
     AoeError error = AoeError::none;
-    Address address;
+    Address address{};
     Command command = Command::ata;
-    Tag tag;
-    ConstBytes argument;
+    Tag tag{};
+    ConstBytes argument{};
 };
 
 // Nothing when it is too short for the header or of another ethertype.
@@ -40,8 +40,8 @@ struct AtaFields {
     std::uint8_t error_feature = 0;
     std::uint8_t sector_count = 0;
     std::uint8_t command_status = 0;
-    Lba lba;
-    ConstBytes data; // behind the argument, padding included
+    Lba lba{};
+    ConstBytes data{}; // behind the argument, padding included
 };
 [[nodiscard]] std::optional<AtaFields> parse_ata(ConstBytes argument);
 
@@ -51,7 +51,7 @@ struct QueryConfigFields {
     std::uint8_t sectors_per_frame = 0; // as sent; 0 means 2
     std::uint8_t version = 0;
     ConfigCommand command = ConfigCommand::read;
-    ConstBytes string;
+    ConstBytes string{};
 };
 // Nothing when the string is said to be longer than 1024 bytes or than what follows.
 [[nodiscard]] std::optional<QueryConfigFields> parse_query_config(ConstBytes argument);
@@ -60,7 +60,7 @@ struct MacMaskFields {
     MaskCommand command = MaskCommand::read;
     MaskError error = MaskError::none;
     std::uint8_t directive_count = 0;
-    ConstBytes directives; // whole 8-byte entries that are really there, at most directive_count
+    ConstBytes directives{}; // whole 8-byte entries that are really there, at most directive_count
 };
 [[nodiscard]] std::optional<MacMaskFields> parse_mac_mask(ConstBytes argument);
 [[nodiscard]] MacMaskEntry mac_mask_entry(const MacMaskFields& fields, std::size_t index);
@@ -68,7 +68,7 @@ struct MacMaskFields {
 struct ReserveFields {
     ReserveCommand command = ReserveCommand::read;
     std::uint8_t mac_count = 0;
-    ConstBytes macs; // whole MAC addresses that are really there, at most mac_count
+    ConstBytes macs{}; // whole MAC addresses that are really there, at most mac_count
 };
 [[nodiscard]] std::optional<ReserveFields> parse_reserve(ConstBytes argument);
 [[nodiscard]] MacAddress reserve_mac(const ReserveFields& fields, std::size_t index);
@@ -78,13 +78,13 @@ struct ReserveFields {
 // What the first 24 bytes say. `version_flags` is the whole octet, so that models of odd targets
 // can set it.
 struct FrameHeader {
-    MacAddress destination;
-    MacAddress source;
+    MacAddress destination{};
+    MacAddress source{};
     std::uint8_t version_flags = aoe_version << 4U;
     AoeError error = AoeError::none;
-    Address address;
+    Address address{};
     Command command = Command::ata;
-    Tag tag;
+    Tag tag{};
 };
 
 // Each write_* returns the number of bytes written; `out` must have the room (asserted).

@@ -1,0 +1,268 @@
+// Loss: timeouts, back-off, several paths, targets that go and come back.
+#include "engine_bench.hpp"
+
+using namespace uaoe;
+using namespace uaoe::initiator;
+using namespace uaoe::initiator::test;
+
+TEST_CASE(
+    "a lost command is sent again with a fresh tag after the timeout, then with doubled patience") {
+    Bench bench;
+    const DeviceIndex device = bench.attach();
+    Io io(bench, Operation::read, 0, 1);
+    bench.engine.submit(bench.now, device, io.request);
+    const auto first = bench.take_sent();
+    bench.advance(19ms);
+    CHECK(bench.take_sent().empty());
+    bench.advance(2ms);
+    const auto second = bench.take_sent();
+    REQUIRE(second.size() == 1);
+    CHECK(second[0].frame.tag != first[0].frame.tag);
+    CHECK(second[0].ata.lba.value == first[0].ata.lba.value);
+    bench.advance(35ms);
+    CHECK(bench.take_sent().empty());
+    bench.advance(10ms);
+    const auto third = bench.take_sent();
+    REQUIRE(third.size() == 1);
+    bench.serve(third[0]);
+    CHECK(bench.completed_with(io.request, Status::ok));
+    CHECK(bench.engine.target(lun)->paths[0].retransmitted == 2);
+    CHECK(bench.engine.target(lun)->paths[0].spurious == 0);
+}
+
+TEST_CASE("the answer to an earlier copy completes the command and counts as spurious") {
+    Bench bench;
+    const DeviceIndex device = bench.attach();
+    Io io(bench, Operation::read, 0, 1);
+    bench.engine.submit(bench.now, device, io.request);
+    const auto first = bench.take_sent();
+    bench.advance(25ms);
+    const auto second = bench.take_sent();
+    REQUIRE(second.size() == 1);
+    bench.serve(first[0]);
+    CHECK(bench.completed_with(io.request, Status::ok));
+    CHECK(bench.engine.target(lun)->paths[0].spurious == 1);
+    CHECK(bench.engine.target(lun)->paths[0].in_flight == 0);
+    bench.serve(second[0]); // of a read: nobody waits for it any more
+    bench.drain();
+    CHECK(bench.completed.empty());
+}
+
+TEST_CASE("the same answer twice is used once") {
+    Bench bench;
+    const DeviceIndex device = bench.attach();
+    Io io(bench, Operation::write, 0, 4);
+    bench.engine.submit(bench.now, device, io.request);
+    const auto sent = bench.take_sent();
+    REQUIRE(sent.size() == 2);
+    bench.serve(sent[0]);
+    bench.serve(sent[0]);
+    bench.drain();
+    CHECK(bench.completed.empty());
+    bench.serve(sent[1]);
+    CHECK(bench.completed_with(io.request, Status::ok));
+}
+
+TEST_CASE("answers whose address, source or command do not fit the tag are ignored") {
+    Bench bench;
+    const DeviceIndex device = bench.attach();
+    Io io(bench, Operation::write, 0, 1);
+    bench.engine.submit(bench.now, device, io.request);
+    const SentFrame sent = bench.take_sent().at(0);
+    std::array<std::byte, 64> bytes;
+    const auto forge = [&](auto change) {
+        auto head = Bench::header(target_mac_a, proto::Command::ata, sent.frame.tag);
+        change(head);
+        const std::size_t used =
+            proto::write_ata(bytes, head, {.command_status = 0x40, .data = {}});
+        bench.engine.handle_frame(bench.now, {0}, std::span(bytes).first(used));
+    };
+    forge([](proto::FrameHeader& head) { head.source = target_mac_b; });
+    forge([](proto::FrameHeader& head) { head.address = {1, 1}; });
+    forge([](proto::FrameHeader& head) { head.command = proto::Command::reserve_release; });
+    CHECK(bench.engine.counters().mismatched == 3);
+    forge([](proto::FrameHeader& head) { head.version_flags = 0x10; });
+    forge([](proto::FrameHeader& head) { head.tag.value ^= 1U << 27U; });
+    CHECK(bench.engine.counters().not_for_us == 2);
+    forge([](proto::FrameHeader& head) { head.tag.value ^= 1U; });
+    CHECK(bench.engine.counters().unknown_tag == 1);
+    bench.engine.handle_frame(bench.now, {0}, std::span(bytes).first(30));
+    bench.drain();
+    CHECK(bench.completed.empty());
+    bench.serve(sent);
+    CHECK(bench.completed_with(io.request, Status::ok));
+}
+
+TEST_CASE("a path that is silent for three round trips is suspect, and IDENTIFY brings it back") {
+    Bench bench;
+    const DeviceIndex device = bench.attach();
+    Io io(bench, Operation::write, 0, 1, 7);
+    bench.engine.submit(bench.now, device, io.request);
+    std::deque<SentFrame> sent;
+    for (int i = 0; i < 200 && bench.engine.target(lun)->paths[0].state == PathState::up; ++i) {
+        bench.take_sent();
+        bench.advance(5ms);
+    }
+    CHECK(bench.engine.target(lun)->paths[0].state == PathState::suspect);
+    CHECK(bench.engine.device_status(device).state == DeviceState::silent);
+    bench.advance(3s);
+    sent = bench.take_sent();
+    REQUIRE(sent.size() == 1);
+    CHECK(sent[0].is(proto::AtaCommand::identify_device));
+    bench.answer_identify(sent[0], bench.identify);
+    CHECK(bench.engine.device_status(device).state == DeviceState::up);
+    bench.serve_all();
+    CHECK(bench.completed_with(io.request, Status::ok));
+    CHECK(bench.disk[0] == std::byte{7});
+}
+
+TEST_CASE("a target that comes back as another disk gets nothing") {
+    Bench bench;
+    const DeviceIndex device = bench.attach();
+    Io io(bench, Operation::write, 0, 1, 7);
+    bench.engine.submit(bench.now, device, io.request);
+    bench.take_sent();
+    bench.config_answer(target_mac_a, 16, {0}, 2, true); // its boot advertisement
+    auto sent = bench.take_sent();
+    REQUIRE(sent.size() == 1);
+    REQUIRE(sent[0].is(proto::AtaCommand::identify_device));
+    auto other = bench.identify;
+    other.sectors = {8192};
+    bench.answer_identify(sent[0], other);
+    for (int i = 0; i < 10; ++i) {
+        bench.advance(1s);
+        for (const SentFrame& frame : bench.take_sent()) {
+            CHECK(frame.is(proto::AtaCommand::identify_device));
+        }
+    }
+    CHECK(bench.engine.target(lun)->paths[0].state == PathState::conflict);
+    // The right one returns.
+    bench.config_answer(target_mac_a, 16, {0}, 2, true);
+    bench.serve_all();
+    CHECK(bench.completed_with(io.request, Status::ok));
+}
+
+TEST_CASE(
+    "fail-after fails what waits, the device stays, and works again when the target is back") {
+    Bench bench;
+    const DeviceIndex device = bench.attach({.fail_after = 5s});
+    Io lost(bench, Operation::write, 0, 64, 1);
+    Io queued(bench, Operation::write, 0, 1, 2);
+    Io flush(bench, Operation::flush, 0, 0);
+    for (Io* io : {&lost, &queued, &flush}) {
+        bench.engine.submit(bench.now, device, io->request);
+    }
+    for (int i = 0; i < 49; ++i) {
+        bench.take_sent();
+        bench.advance(100ms);
+        bench.drain();
+        REQUIRE(bench.completed.empty());
+    }
+    bench.advance(200ms);
+    for (Io* io : {&lost, &queued, &flush}) {
+        CHECK(bench.completed_with(io->request, Status::timed_out));
+    }
+    CHECK(bench.engine.device_status(device).state == DeviceState::down);
+    Io refused(bench, Operation::read, 0, 1);
+    bench.engine.submit(bench.now, device, refused.request);
+    CHECK(bench.completed_with(refused.request, Status::timed_out));
+
+    bench.advance(2s);
+    bench.serve_all(); // answers the IDENTIFY that asks after it
+    CHECK(bench.engine.device_status(device).state == DeviceState::up);
+    Io again(bench, Operation::read, 0, 4);
+    bench.engine.submit(bench.now, device, again.request);
+    bench.serve_all();
+    CHECK(bench.completed_with(again.request, Status::ok));
+}
+
+TEST_CASE("fail-after 0 waits for ever") {
+    Bench bench;
+    const DeviceIndex device = bench.attach({.fail_after = 0s});
+    Io io(bench, Operation::write, 0, 1, 1);
+    bench.engine.submit(bench.now, device, io.request);
+    for (int i = 0; i < 1000; ++i) {
+        bench.take_sent();
+        bench.advance(1s);
+    }
+    bench.drain();
+    CHECK(bench.completed.empty());
+    bench.advance(1s);
+    bench.serve_all();
+    CHECK(bench.completed_with(io.request, Status::ok));
+}
+
+TEST_CASE("what a dead path carried goes to the other one") {
+    Bench bench({}, 1500, 2);
+    const DeviceIndex device = bench.attach();
+    bench.config_answer(target_mac_b, 16, {1});
+    bench.serve_all();
+    Io io(bench, Operation::write, 0, 16, 9);
+    bench.engine.submit(bench.now, device, io.request);
+    auto sent = bench.take_sent();
+    CHECK(sent.size() == 8);
+    for (const SentFrame& frame : sent) {
+        if (frame.port == PortIndex{1}) {
+            bench.serve(frame);
+        }
+    }
+    SUBCASE("at once when the port goes down") {
+        bench.set_port(0, false);
+        sent = bench.take_sent();
+        REQUIRE(sent.size() == 4);
+        for (const SentFrame& frame : sent) {
+            CHECK(frame.port == PortIndex{1});
+            bench.serve(frame);
+        }
+        CHECK(bench.completed_with(io.request, Status::ok));
+        bench.set_port(0, true);
+        bench.serve_all();
+        CHECK(bench.engine.target(lun)->paths[0].state == PathState::up);
+    }
+    SUBCASE("after a timeout when it is silent") {
+        bench.advance(25ms);
+        for (const SentFrame& frame : bench.take_sent()) {
+            CHECK(frame.port == PortIndex{1});
+            bench.serve(frame);
+        }
+        CHECK(bench.completed_with(io.request, Status::ok));
+    }
+}
+
+TEST_CASE("a command that was cut for a jumbo path is cut again for a small one") {
+    Bench bench({}, 9000, 1);
+    const DeviceIndex device = bench.attach({.fail_after = 0s}, 16, 17);
+    bench.set_port(1, true, 1500);
+    bench.config_answer(target_mac_b, 16, {1}, 2);
+    bench.serve_all();
+    const auto paths = bench.engine.target(lun)->paths;
+    CHECK(paths[0].sectors_per_frame == 17);
+    CHECK(paths[1].sectors_per_frame == 2);
+    Io io(bench, Operation::write, 7, 17, 3);
+    bench.engine.submit(bench.now, device, io.request);
+    std::deque<SentFrame> sent = bench.take_sent();
+    bench.set_port(0, false);
+    bench.serve_all();
+    CHECK(bench.completed_with(io.request, Status::ok));
+    CHECK(std::ranges::all_of(std::span(bench.disk).subspan(7 * 512, 17 * 512),
+                              [](std::byte b) { return b == std::byte{3}; }));
+    CHECK(bench.disk[24 * 512] == std::byte{0});
+}
+
+TEST_CASE("a small pool starves nobody for ever") {
+    Bench bench({.commands_count_max = 8});
+    const DeviceIndex device = bench.attach();
+    std::vector<std::unique_ptr<Io>> ios;
+    for (std::uint64_t i = 0; i < 64; ++i) {
+        ios.push_back(std::make_unique<Io>(bench, Operation::write, i * 16, 16, 1));
+        bench.engine.submit(bench.now, device, ios.back()->request);
+    }
+    bench.take_sent(); // all lost
+    for (int i = 0; i < 200; ++i) {
+        bench.advance(50ms);
+        bench.serve_all();
+    }
+    for (const auto& io : ios) {
+        CHECK(bench.completed_with(io->request, Status::ok));
+    }
+}
