@@ -13,19 +13,25 @@
 
 namespace uaoe::target {
 
-// The disk behind a LUN. Offsets and sizes in bytes, always inside the disk.
+// The disk behind a LUN. Offsets and sizes in bytes, always inside the disk. False: the medium
+// failed, and the command ends with an ATA error.
 class Storage {
   public:
     virtual ~Storage() = default;
-    virtual void read(std::uint64_t offset, proto::Bytes out) = 0;
-    virtual void write(std::uint64_t offset, proto::ConstBytes data) = 0;
-    virtual void discard(std::uint64_t offset,
-                         std::uint64_t bytes) = 0; // reads as zeroes afterwards
-    virtual void flush() = 0;
+    [[nodiscard]] virtual bool read(std::uint64_t offset, proto::Bytes out) = 0;
+    [[nodiscard]] virtual bool write(std::uint64_t offset, proto::ConstBytes data) = 0;
+    [[nodiscard]] virtual bool discard(std::uint64_t offset,
+                                       std::uint64_t bytes) = 0; // reads as zeroes afterwards
+    [[nodiscard]] virtual bool flush() = 0;
+
+    // The bytes where they lie, so that a read needs no copy; empty when they cannot be shown so.
+    // Valid until the storage dies; what it shows changes with later writes.
+    [[nodiscard]] virtual proto::ConstBytes view(std::uint64_t /*offset*/, std::size_t /*bytes*/) {
+        return {};
+    }
 };
 
-// What real targets do differently; the facts behind each are in AoE target sources. Default: a
-// target that does everything right.
+// What real targets do differently. Default: a target that does everything right.
 struct Quirks {
     bool mute_identify = false;        // answers Query Config, never IDENTIFY
     bool reserved = false;             // AoE error 6 on ATA, IDENTIFY allowed (vblade)
@@ -49,9 +55,16 @@ struct LunConfig {
     std::uint16_t buffer_count =
         16; // commands it can hold; enforced by whoever delivers the frames
     std::uint16_t firmware_version = 1;
-    std::uint8_t sectors_per_frame = 0; // 0: from the MTU
+    std::uint8_t sectors_per_frame = 0; // of 512 bytes, advertised and enforced; 0: from the MTU
     std::string config_string;
     Quirks quirks;
+};
+
+// A reply whose data may lie elsewhere: the frame is the first `frame_bytes` of the reply buffer
+// followed by `payload`, which borrows the storage. Nothing is sent when frame_bytes is 0.
+struct Reply {
+    std::size_t frame_bytes = 0;
+    proto::ConstBytes payload{};
 };
 
 class ModelTarget {
@@ -61,9 +74,13 @@ class ModelTarget {
     // Answers one request frame that arrived at `own_mac` (or by broadcast): writes the reply to
     // `reply`, which has room for mtu_bytes + 14, and returns its size; 0 when a target stays
     // silent (not its address, not a request, a config test that does not match, a masked-out
-    // source).
+    // source, a reply that the MTU does not carry).
     std::size_t handle_frame(proto::ConstBytes request, const proto::MacAddress& own_mac,
                              std::uint32_t mtu_bytes, proto::Bytes reply);
+
+    // The same without copying what a read brings, where the storage can show it in place.
+    Reply handle_frame_in_place(proto::ConstBytes request, const proto::MacAddress& own_mac,
+                                std::uint32_t mtu_bytes, proto::Bytes reply);
 
     // The unsolicited Query Config response that targets broadcast when they boot (tag 0).
     std::size_t make_boot_advertisement(const proto::MacAddress& own_mac, std::uint32_t mtu_bytes,
@@ -77,6 +94,29 @@ class ModelTarget {
     [[nodiscard]] Quirks& quirks() { return config_.quirks; }
 
   private:
+    struct Exchange; // one request and the reply that is being made
+    struct AtaResult;
+
+    [[nodiscard]] bool is_for_us(const proto::Frame& frame) const;
+    [[nodiscard]] bool is_masked_out(const proto::MacAddress& source) const;
+    [[nodiscard]] bool is_reserved_for_others(const proto::MacAddress& source) const;
+    [[nodiscard]] std::uint8_t sectors_advertised(std::uint32_t mtu_bytes) const;
+
+    Reply answer_ata(const Exchange& exchange);
+    Reply answer_query_config(const Exchange& exchange);
+    Reply answer_mac_mask(const Exchange& exchange);
+    Reply answer_reserve(const Exchange& exchange);
+    Reply answer_error(const Exchange& exchange, proto::AoeError error);
+
+    // model_target_ata.cpp
+    AtaResult run_ata(const Exchange& exchange, const proto::AtaFields& ata);
+    AtaResult run_transfer(const Exchange& exchange, const proto::AtaFields& ata, bool is_write);
+    AtaResult run_flush(const proto::AtaFields& ata);
+    AtaResult run_trim(const proto::AtaFields& ata);
+    AtaResult run_identify(const Exchange& exchange, const proto::AtaFields& ata);
+
+    proto::MaskError edit_masks(const proto::MacMaskFields& fields, std::size_t& done_count);
+
     LunConfig config_;
     Storage* storage_;
     std::string config_string_;
