@@ -149,8 +149,8 @@ std::size_t write_query_config(Bytes out, const FrameHeader& header,
     wire.buffer_count = fields.buffer_count;
     wire.firmware_version = fields.firmware_version;
     wire.sectors_per_frame = fields.sectors_per_frame;
-    wire.version_command =
-        static_cast<std::uint8_t>((fields.version << 4U) | static_cast<unsigned>(fields.command));
+    wire.version_command = static_cast<std::uint8_t>((unsigned{fields.version} << 4U) |
+                                                     static_cast<unsigned>(fields.command));
     wire.string_bytes = static_cast<std::uint16_t>(fields.string.size());
     store(out, wire, used);
     used += sizeof(wire);
