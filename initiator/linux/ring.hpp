@@ -11,14 +11,16 @@
 
 namespace uaoe::initiator {
 
-// Something that is submitted to the ring; its address is the user_data, so it must stay where it is until its last
-// completion (the one without IORING_CQE_F_MORE) has been dispatched. Embed or derive.
+// Something that is submitted to the ring; its address is the user_data, so it must stay where it
+// is until its last completion (the one without IORING_CQE_F_MORE) has been dispatched. Embed or
+// derive.
 struct RingOperation {
     // `result` as in the CQE: >= 0, or -errno. Called from Ring::dispatch() on the ring's thread.
     using Complete = void (*)(RingOperation& self, int result, std::uint32_t cqe_flags);
     Complete complete = nullptr;
 };
 
+// Opened on any thread; belongs to the first one that uses it.
 class Ring {
   public:
     // `entries`: submission queue size, a power of two.
@@ -27,11 +29,12 @@ class Ring {
     Ring& operator=(Ring&&) = delete;
     ~Ring();
 
-    // A cleared SQE whose completion goes to `operation`. Never fails: a full submission queue is submitted first.
+    // A cleared SQE whose completion goes to `operation`. Never fails: a full submission queue is
+    // submitted first.
     io_uring_sqe& prepare(RingOperation& operation);
 
-    // Submits what was prepared and, unless completions are there already, waits for one or until `timeout`
-    // (nothing: for ever; zero: does not wait).
+    // Submits what was prepared and, unless completions are there already, waits for one or until
+    // `timeout` (nothing: for ever; zero: does not wait).
     void submit_and_wait(std::optional<Duration> timeout);
 
     // Calls complete() of each completion that has arrived; returns how many.
@@ -39,8 +42,11 @@ class Ring {
 
   private:
     Ring() = default;
+    void enable();
+
     io_uring ring_{};
     bool open_ = false;
+    bool enabled_ = false;
 };
 
 } // namespace uaoe::initiator

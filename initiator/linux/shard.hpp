@@ -1,6 +1,7 @@
-// A shard: one engine, its packet links, and the one io_uring on which they and the front ends of its LUNs wait.
-// It belongs to one thread, the one that calls run() or run_until(); only post() and stop() may be called from others.
-// `uaoe discover` and its like drive a shard on their main thread with run_until(); servers give it a thread and run().
+// A shard: one engine, its packet links, and the one io_uring on which they and the front ends of
+// its LUNs wait. It belongs to one thread, the one that calls run() or run_until(); only post() and
+// stop() may be called from others. `uaoe discover` and its like drive a shard on their main thread
+// with run_until(); servers give it a thread and run().
 #pragma once
 
 #include "initiator/engine.hpp"
@@ -18,7 +19,8 @@ namespace uaoe::initiator {
 struct ShardConfig {
     EngineConfig engine;
     std::vector<std::string> interfaces; // PortIndex n is interfaces[n]
-    // Opening fails when an interface does not exist or is down; later both are states the engine copes with.
+    // Opening fails when an interface does not exist or is down; later both are states the engine
+    // copes with.
     bool require_interfaces_up = true;
 };
 
@@ -32,19 +34,22 @@ class Shard {
     // ---- on the shard's thread ----
     [[nodiscard]] Engine& engine();
     [[nodiscard]] Ring& ring();
-    [[nodiscard]] Time now() const; // of the present turn of the loop; updated by clock() when it matters
+    [[nodiscard]] Time
+    now() const; // of the present turn of the loop; updated by clock() when it matters
     [[nodiscard]] const std::string& interface_name(PortIndex port) const;
 
     void discover();
     // The Device lives until detach().
-    std::expected<Device*, AttachError> attach(proto::Address address, const DeviceOptions& options);
+    std::expected<Device*, AttachError> attach(proto::Address address,
+                                               const DeviceOptions& options);
     void detach(Device& device); // its requests come back as cancelled before this returns
     [[nodiscard]] DeviceIndex index_of(const Device& device) const;
 
     // Called for each engine event, on the shard's thread.
     void set_event_handler(std::function<void(const Event&)> handler);
 
-    // Serves until stop(), or until `done` says so (asked once a turn) or `timeout` has passed. False on timeout.
+    // Serves until stop(), or until `done` says so (asked once a turn) or `timeout` has passed.
+    // False on timeout.
     void run();
     bool run_until(const std::function<bool()>& done, Duration timeout);
 

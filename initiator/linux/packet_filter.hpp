@@ -1,0 +1,17 @@
+// Which frames a shard's packet socket lets through: a classic BPF program that runs in the kernel.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <linux/filter.h>
+
+namespace uaoe::initiator {
+
+inline constexpr std::size_t packet_filter_instructions = 12;
+
+// AoE answers whose tag belongs to `shard` (tag.hpp), and boot advertisements: Query Config answers
+// with tag 0.
+[[nodiscard]] std::array<sock_filter, packet_filter_instructions>
+make_packet_filter(std::uint32_t shard);
+
+} // namespace uaoe::initiator

@@ -1,0 +1,159 @@
+// The packet socket.
+#include "initiator/linux/packet_link.hpp"
+
+#include "initiator/linux/packet_filter.hpp"
+#include "proto/aoe.hpp"
+
+#include <arpa/inet.h>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <linux/if_ether.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace uaoe::initiator {
+
+namespace {
+
+// A slot holds the largest frame of any Ethernet MTU in use (9,216 and headers); as a power of two
+// it never straddles a block. 4,096 of them: the answers of a full command pool, 64 MiB of memory
+// the kernel fills as it goes.
+constexpr std::size_t slot_bytes = 16384;
+constexpr std::size_t slots_count = 4096;
+constexpr std::size_t block_bytes = 1U << 20U;
+
+// A full send queue is waited for this long before the batch goes on anyway; only a stuck NIC is
+// slower.
+constexpr int send_wait_ms = 10;
+
+Error set_up_error(const std::string& interface_name, int error) {
+    if (error == EPERM || error == EACCES) {
+        return {.what = "cannot open a packet socket on " + interface_name,
+                .why = std::strerror(error),
+                .what_to_do = "it needs CAP_NET_RAW: run as root",
+                .exit_code = ExitCode::no_permission};
+    }
+    return {.what = "cannot open a packet socket on " + interface_name,
+            .why = std::strerror(error),
+            .what_to_do = error == ENOMEM ? "free memory: its receive ring takes 64 MiB" : ""};
+}
+
+template <class T>
+bool set_option(int fd, int option, const T& value) {
+    return setsockopt(fd, SOL_PACKET, option, &value, sizeof(value)) == 0;
+}
+
+} // namespace
+
+std::expected<std::unique_ptr<PacketLink>, Error>
+PacketLink::open(const std::string& interface_name, int ifindex, std::uint32_t shard) {
+    std::unique_ptr<PacketLink> link(new PacketLink);
+    if (auto done = link->set_up(interface_name, ifindex, shard); !done) {
+        return std::unexpected(done.error());
+    }
+    return link;
+}
+
+std::expected<void, Error> PacketLink::set_up(const std::string& interface_name, int ifindex,
+                                              std::uint32_t shard) {
+    const auto fail = [&] { return std::unexpected(set_up_error(interface_name, errno)); };
+    // Protocol 0: nothing is received until bind, so no frame gets past the filter.
+    fd_ = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd_ < 0) {
+        return fail();
+    }
+    auto filter = make_packet_filter(shard);
+    const sock_fprog program{.len = static_cast<unsigned short>(filter.size()),
+                             .filter = filter.data()};
+    const int version = TPACKET_V2;
+    const int on = 1;
+    const tpacket_req ring{.tp_block_size = block_bytes,
+                           .tp_block_nr = slots_count * slot_bytes / block_bytes,
+                           .tp_frame_size = slot_bytes,
+                           .tp_frame_nr = slots_count};
+    if (setsockopt(fd_, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) != 0 ||
+        !set_option(fd_, PACKET_VERSION, version) || !set_option(fd_, PACKET_RX_RING, ring) ||
+        !set_option(fd_, PACKET_IGNORE_OUTGOING, on) || !set_option(fd_, PACKET_QDISC_BYPASS, on)) {
+        return fail();
+    }
+    const int send_buffer_bytes = 8 << 20;
+    // Refused without CAP_NET_ADMIN: the default is smaller, and flush() waits for room.
+    setsockopt(fd_, SOL_SOCKET, SO_SNDBUFFORCE, &send_buffer_bytes, sizeof(send_buffer_bytes));
+    ring_bytes_ = slots_count * slot_bytes;
+    void* memory = mmap(nullptr, ring_bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
+    if (memory == MAP_FAILED) {
+        return fail();
+    }
+    ring_ = static_cast<std::byte*>(memory);
+    sockaddr_ll address{};
+    address.sll_family = AF_PACKET;
+    address.sll_protocol = htons(proto::ethertype_aoe);
+    address.sll_ifindex = ifindex;
+    if (bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+        return fail();
+    }
+    return {};
+}
+
+PacketLink::~PacketLink() {
+    if (ring_ != nullptr) {
+        munmap(ring_, ring_bytes_);
+    }
+    if (fd_ >= 0) {
+        close(fd_);
+    }
+}
+
+tpacket2_hdr* PacketLink::slot_ready() {
+    auto* header = reinterpret_cast<tpacket2_hdr*>(ring_ + slot_next_ * slot_bytes);
+    const std::atomic_ref<std::uint32_t> status(header->tp_status);
+    return (status.load(std::memory_order_acquire) & TP_STATUS_USER) != 0 ? header : nullptr;
+}
+
+void PacketLink::release_slot(tpacket2_hdr* header) {
+    std::atomic_ref<std::uint32_t>(header->tp_status)
+        .store(TP_STATUS_KERNEL, std::memory_order_release);
+    slot_next_ = (slot_next_ + 1) % slots_count;
+}
+
+void PacketLink::queue() {
+    const Transmit& transmit = transmits_[queued_];
+    auto& vector = vectors_[queued_];
+    vector[0] = {const_cast<std::byte*>(transmit.header.data()), transmit.header_bytes};
+    vector[1] = {const_cast<std::byte*>(transmit.payload.data()), transmit.payload.size()};
+    msghdr& message = messages_[queued_].msg_hdr;
+    message.msg_iov = vector.data();
+    message.msg_iovlen = transmit.payload.empty() ? 1 : 2;
+    ++queued_;
+}
+
+void PacketLink::flush() {
+    std::size_t done = 0;
+    while (done < queued_) {
+        const int sent = sendmmsg(fd_, messages_.data() + done,
+                                  static_cast<unsigned>(queued_ - done), MSG_DONTWAIT);
+        if (sent > 0) {
+            done += static_cast<std::size_t>(sent);
+            counters_.frames_sent += static_cast<std::uint64_t>(sent);
+            continue;
+        }
+        if (errno == EINTR) {
+            continue;
+        }
+        if (errno == EAGAIN || errno == ENOBUFS) {
+            pollfd writable{.fd = fd_, .events = POLLOUT, .revents = 0};
+            if (errno == EAGAIN && poll(&writable, 1, send_wait_ms) > 0) {
+                continue;
+            }
+        }
+        // The interface is down, or its queue overflows: what is left is as good as lost on the
+        // wire.
+        counters_.frames_unsendable += queued_ - done;
+        break;
+    }
+    queued_ = 0;
+}
+
+} // namespace uaoe::initiator

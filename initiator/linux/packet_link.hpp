@@ -1,0 +1,98 @@
+// A packet socket on one interface: frames in through a PACKET_MMAP ring, frames out in batches.
+// Knows nothing of AoE but the filter it is given.
+//
+// TPACKET_V2, because V3 hands over blocks when they are full or a timer says so: at a low rate
+// each answer would wait for that timer.
+#pragma once
+
+#include "initiator/engine.hpp"
+#include "initiator/linux/error.hpp"
+
+#include <array>
+#include <cstdint>
+#include <expected>
+#include <linux/if_packet.h>
+#include <memory>
+#include <string>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+namespace uaoe::initiator {
+
+struct LinkCounters {
+    std::uint64_t frames_received = 0;
+    std::uint64_t frames_sent = 0;
+    std::uint64_t frames_cut = 0;        // longer than a ring slot: ignored
+    std::uint64_t frames_unsendable = 0; // refused by the kernel: dropped, the engine sends again
+};
+
+class PacketLink {
+  public:
+    // Frames of one sendmmsg.
+    static constexpr std::size_t batch_frames = 64;
+
+    // `ifindex`: of an Ethernet interface that exists. Frames for other shards never reach the
+    // socket.
+    static std::expected<std::unique_ptr<PacketLink>, Error> open(const std::string& interface_name,
+                                                                  int ifindex, std::uint32_t shard);
+    ~PacketLink();
+    PacketLink(const PacketLink&) = delete;
+    PacketLink& operator=(const PacketLink&) = delete;
+
+    [[nodiscard]] int fd() const { return fd_; }
+
+    // Hands up to `frames_max` received frames to `handle(ConstBytes)`, straight from the ring.
+    // Returns how many.
+    template <class Handle>
+    std::size_t receive(std::size_t frames_max, Handle&& handle) {
+        std::size_t count = 0;
+        while (count < frames_max) {
+            tpacket2_hdr* header = slot_ready();
+            if (header == nullptr) {
+                break;
+            }
+            if (header->tp_snaplen == header->tp_len) {
+                handle(
+                    proto::ConstBytes(reinterpret_cast<const std::byte*>(header) + header->tp_mac,
+                                      header->tp_snaplen));
+            } else {
+                ++counters_.frames_cut;
+            }
+            release_slot(header);
+            ++count;
+        }
+        counters_.frames_received += count;
+        return count;
+    }
+
+    // Where the next frame to send is written; queue() puts it behind the others. Room is there as
+    // long as is_full() is not.
+    [[nodiscard]] Transmit& next_transmit() { return transmits_[queued_]; }
+    void queue();
+    [[nodiscard]] bool is_full() const { return queued_ == batch_frames; }
+
+    // Sends what is queued, waiting shortly when the socket has no room. What the kernel refuses is
+    // dropped and counted: to the engine it is a frame lost on the wire.
+    void flush();
+
+    [[nodiscard]] const LinkCounters& counters() const { return counters_; }
+
+  private:
+    PacketLink() = default;
+    std::expected<void, Error> set_up(const std::string& interface_name, int ifindex,
+                                      std::uint32_t shard);
+    tpacket2_hdr* slot_ready();
+    void release_slot(tpacket2_hdr* header);
+
+    int fd_ = -1;
+    std::byte* ring_ = nullptr;
+    std::size_t ring_bytes_ = 0;
+    std::size_t slot_next_ = 0;
+    std::size_t queued_ = 0;
+    std::array<Transmit, batch_frames> transmits_;
+    std::array<std::array<iovec, 2>, batch_frames> vectors_{};
+    std::array<mmsghdr, batch_frames> messages_{};
+    LinkCounters counters_;
+};
+
+} // namespace uaoe::initiator

@@ -1,0 +1,145 @@
+// rtnetlink through libnl's link cache, which asks for everything again after an overrun.
+#include "initiator/linux/port_monitor.hpp"
+
+#include <algorithm>
+#include <linux/if.h>
+#include <linux/if_arp.h>
+#include <netlink/cache.h>
+#include <netlink/netlink.h>
+#include <netlink/route/link.h>
+
+namespace uaoe::initiator {
+
+namespace {
+
+InterfaceState state_of(rtnl_link* link) {
+    InterfaceState state;
+    state.ifindex = rtnl_link_get_ifindex(link);
+    state.is_ethernet = rtnl_link_get_arptype(link) == ARPHRD_ETHER;
+    const unsigned flags = rtnl_link_get_flags(link);
+    state.administratively_up = (flags & IFF_UP) != 0;
+    state.port.up = state.administratively_up && (flags & IFF_LOWER_UP) != 0;
+    state.port.mtu_bytes = rtnl_link_get_mtu(link);
+    if (nl_addr* address = rtnl_link_get_addr(link);
+        address != nullptr && nl_addr_get_len(address) == state.port.mac.octets.size()) {
+        const auto* octets = static_cast<const std::uint8_t*>(nl_addr_get_binary_addr(address));
+        std::copy_n(octets, state.port.mac.octets.size(), state.port.mac.octets.begin());
+    }
+    return state;
+}
+
+Error netlink_error(int error) {
+    return {.what = "cannot ask the kernel for its interfaces",
+            .why = nl_geterror(error),
+            .what_to_do = "rtnetlink must be allowed for this process"};
+}
+
+} // namespace
+
+struct PortMonitor::State {
+    std::vector<std::string> interfaces;
+    std::vector<std::optional<InterfaceState>> states;
+    nl_cache_mngr* manager = nullptr;
+    nl_cache* links = nullptr;
+    Handler handler;
+
+    ~State() {
+        if (manager != nullptr) {
+            nl_cache_mngr_free(manager);
+        }
+    }
+
+    // Compares what the cache says now with what was last told.
+    void update() {
+        for (std::size_t i = 0; i < interfaces.size(); ++i) {
+            std::optional<InterfaceState> now;
+            if (rtnl_link* link = rtnl_link_get_by_name(links, interfaces[i].c_str())) {
+                now = state_of(link);
+                rtnl_link_put(link);
+            }
+            if (now != states[i]) {
+                states[i] = now;
+                if (handler) {
+                    handler(i, now);
+                }
+            }
+        }
+    }
+};
+
+PortMonitor::PortMonitor() : state_(std::make_unique<State>()) {}
+PortMonitor::~PortMonitor() = default;
+
+std::expected<std::unique_ptr<PortMonitor>, Error>
+PortMonitor::open(std::vector<std::string> interfaces) {
+    std::unique_ptr<PortMonitor> monitor(new PortMonitor);
+    State& state = *monitor->state_;
+    state.states.resize(interfaces.size());
+    state.interfaces = std::move(interfaces);
+    int error = nl_cache_mngr_alloc(nullptr, NETLINK_ROUTE, NL_AUTO_PROVIDE, &state.manager);
+    if (error >= 0) {
+        error = nl_cache_mngr_add(state.manager, "route/link", nullptr, nullptr, &state.links);
+    }
+    if (error < 0) {
+        return std::unexpected(netlink_error(error));
+    }
+    state.update();
+    return monitor;
+}
+
+void PortMonitor::set_handler(Handler handler) {
+    state_->handler = std::move(handler);
+}
+
+const std::optional<InterfaceState>& PortMonitor::state(std::size_t index) const {
+    return state_->states.at(index);
+}
+
+int PortMonitor::fd() const {
+    return nl_cache_mngr_get_fd(state_->manager);
+}
+
+void PortMonitor::handle_readable() {
+    if (nl_cache_mngr_data_ready(state_->manager) < 0) {
+        // Messages were lost: the cache is filled anew.
+        if (nl_sock* socket = nl_socket_alloc()) {
+            if (nl_connect(socket, NETLINK_ROUTE) >= 0) {
+                nl_cache_refill(socket, state_->links);
+            }
+            nl_socket_free(socket);
+        }
+    }
+    state_->update();
+}
+
+std::expected<std::vector<std::string>, Error> ethernet_interfaces_up() {
+    nl_sock* socket = nl_socket_alloc();
+    nl_cache* links = nullptr;
+    int error = socket == nullptr ? -NLE_NOMEM : nl_connect(socket, NETLINK_ROUTE);
+    if (error >= 0) {
+        error = rtnl_link_alloc_cache(socket, AF_UNSPEC, &links);
+    }
+    if (error < 0) {
+        nl_socket_free(socket);
+        return std::unexpected(netlink_error(error));
+    }
+    std::vector<std::pair<int, std::string>> found;
+    for (nl_object* object = nl_cache_get_first(links); object != nullptr;
+         object = nl_cache_get_next(object)) {
+        auto* link = reinterpret_cast<rtnl_link*>(object);
+        const InterfaceState state = state_of(link);
+        if (state.is_ethernet && state.port.up) {
+            found.emplace_back(state.ifindex, rtnl_link_get_name(link));
+        }
+    }
+    nl_cache_free(links);
+    nl_socket_free(socket);
+    std::ranges::sort(found);
+    std::vector<std::string> names;
+    for (auto& [ifindex, name] : found) {
+        names.push_back(std::move(name));
+    }
+    return names;
+}
+
+} // namespace uaoe::initiator

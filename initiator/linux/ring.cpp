@@ -1,0 +1,114 @@
+// One io_uring, made by the thread that first uses it.
+#include "initiator/linux/ring.hpp"
+
+#include "proto/assert.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace uaoe::initiator {
+
+namespace {
+
+// SINGLE_ISSUER and DEFER_TASKRUN (6.1): completions are run when the thread asks for them, not in
+// between. The ring starts disabled, so that it belongs to the thread that enables it and not to
+// the one that opened it.
+constexpr unsigned flags_wanted =
+    IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_R_DISABLED;
+
+} // namespace
+
+std::expected<Ring, Error> Ring::open(unsigned entries) {
+    Ring ring;
+    int result = io_uring_queue_init(entries, &ring.ring_, flags_wanted);
+    ring.enabled_ = false;
+    if (result == -EINVAL) { // an older kernel
+        result = io_uring_queue_init(entries, &ring.ring_, 0);
+        ring.enabled_ = true;
+    }
+    if (result < 0) {
+        const bool forbidden = result == -EPERM || result == -ENOSYS;
+        return std::unexpected(
+            Error{.what = "cannot make an io_uring",
+                  .why = std::strerror(-result),
+                  .what_to_do = forbidden ? "allow it: `sysctl kernel.io_uring_disabled=0`, and no "
+                                            "seccomp profile that forbids it"
+                                          : "check `ulimit -l` and free memory",
+                  .exit_code = forbidden ? ExitCode::no_permission : ExitCode::failed});
+    }
+    ring.open_ = true;
+    return ring;
+}
+
+Ring::Ring(Ring&& other) noexcept
+    : ring_(other.ring_), open_(std::exchange(other.open_, false)), enabled_(other.enabled_) {}
+
+Ring::~Ring() {
+    if (open_) {
+        io_uring_queue_exit(&ring_);
+    }
+}
+
+void Ring::enable() {
+    if (!enabled_) {
+        const int result = io_uring_enable_rings(&ring_);
+        UAOE_ASSERT(result == 0);
+        enabled_ = true;
+    }
+}
+
+io_uring_sqe& Ring::prepare(RingOperation& operation) {
+    enable();
+    io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
+    while (sqe == nullptr) {
+        // Full: hand over what is there. With completions waiting for room the kernel says EBUSY
+        // until they are reaped, which its overflow list makes unnecessary here.
+        const int result = io_uring_submit(&ring_);
+        UAOE_ASSERT(result >= 0 || result == -EINTR || result == -EAGAIN || result == -EBUSY);
+        sqe = io_uring_get_sqe(&ring_);
+    }
+    std::memset(sqe, 0, sizeof(*sqe));
+    io_uring_sqe_set_data(sqe, &operation);
+    return *sqe;
+}
+
+void Ring::submit_and_wait(std::optional<Duration> timeout) {
+    enable();
+    if (timeout && *timeout <= Duration::zero()) {
+        // Also runs the deferred completion work.
+        io_uring_submit_and_get_events(&ring_);
+        return;
+    }
+    __kernel_timespec wait{};
+    if (timeout) {
+        wait.tv_sec = std::chrono::duration_cast<std::chrono::seconds>(*timeout).count();
+        wait.tv_nsec = (*timeout % std::chrono::seconds{1}).count();
+    }
+    io_uring_cqe* cqe = nullptr;
+    const int result =
+        io_uring_submit_and_wait_timeout(&ring_, &cqe, 1, timeout ? &wait : nullptr, nullptr);
+    UAOE_ASSERT(result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN ||
+                result == -EBUSY);
+}
+
+unsigned Ring::dispatch() {
+    enable();
+    unsigned count = 0;
+    io_uring_cqe* cqe = nullptr;
+    while (io_uring_peek_cqe(&ring_, &cqe) == 0) {
+        // Taken off before the call, which may submit or dispatch nothing itself but may need the
+        // room.
+        auto* operation = static_cast<RingOperation*>(io_uring_cqe_get_data(cqe));
+        const int result = cqe->res;
+        const std::uint32_t flags = cqe->flags;
+        io_uring_cqe_seen(&ring_, cqe);
+        if (operation != nullptr) {
+            operation->complete(*operation, result, flags);
+        }
+        ++count;
+    }
+    return count;
+}
+
+} // namespace uaoe::initiator
