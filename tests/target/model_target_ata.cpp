@@ -161,6 +161,9 @@ ModelTarget::AtaResult ModelTarget::run_identify(const Exchange& exchange, const
     if (ata.sector_count != 1) {
         return {.aoe_error = AoeError::bad_argument};
     }
+    if (exchange.frame_bytes_max() < proto::ata_frame_header_bytes + proto::identify_bytes) {
+        return {.is_silent = true};
+    }
     const auto data = proto::make_identify(config_.identify);
     std::ranges::copy(data, exchange.reply.begin() + proto::ata_frame_header_bytes);
     return {.data_bytes = data.size()};
