@@ -5,6 +5,8 @@
 
 #include <cerrno>
 #include <cstring>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <utility>
 
 namespace uaoe::initiator {
@@ -52,7 +54,9 @@ Ring::~Ring() {
 
 void Ring::enable() {
     if (!enabled_) {
-        const int result = io_uring_enable_rings(&ring_);
+        // By number: liburing 2.3 declares io_uring_enable_rings() and does not export it.
+        const long result = syscall(__NR_io_uring_register, ring_.ring_fd,
+                                    IORING_REGISTER_ENABLE_RINGS, nullptr, 0);
         UAOE_ASSERT(result == 0);
         enabled_ = true;
     }
