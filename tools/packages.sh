@@ -1,0 +1,39 @@
+# Which Debian packages a build, the quickstart and the tests need, and how they get there. Sourced by tools/quickstart
+# and tests/run; not run by itself.
+
+packages_build="cmake ninja-build g++ pkg-config libboost1.81-dev liburing-dev libnl-3-dev libnl-route-3-dev
+libcli11-dev nlohmann-json3-dev libfmt-dev doctest-dev"
+packages_quickstart="vblade iproute2 e2fsprogs libnbd-bin"
+packages_tests="vblade iproute2 e2fsprogs libnbd-bin qemu-utils fio jq procps"
+
+# become_root "$0" "$@": runs the script again under sudo when it is not root.
+become_root() {
+    [ "$(id -u)" -eq 0 ] && return
+    if command -v sudo >/dev/null 2>&1; then
+        exec sudo -- "$@"
+    fi
+    echo "$(basename "$1"): needs root for packages, network namespaces and packet sockets; run it as root" >&2
+    exit 5
+}
+
+# install_packages NAME...: installs those that are missing.
+install_packages() {
+    local missing=() name
+    for name in "$@"; do
+        if [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" != installed ]; then
+            missing+=("$name")
+        fi
+    done
+    [ ${#missing[@]} -eq 0 ] && return
+    echo "Installing: ${missing[*]}"
+    local log
+    log=$(mktemp)
+    if ! { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y \
+        --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        rm -f "$log"
+        echo "cannot install ${missing[*]}: apt-get failed (above); check the network and /etc/apt" >&2
+        return 1
+    fi
+    rm -f "$log"
+}
