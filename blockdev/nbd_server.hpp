@@ -1,0 +1,78 @@
+// An NBD server on a unix socket: listens and negotiates on an io_context's thread, and hands each
+// connection to the shard's thread, where the data moves (nbd_connection.hpp).
+//
+// To end cleanly: close(); then wait_closed() while the shard still runs; when it says false the
+// device holds requests (its target is silent): detach the device on the shard, which cancels
+// them, and wait_closed() again. Only then stop the shard.
+#pragma once
+
+#include "blockdev/nbd_export.hpp"
+#include "initiator/linux/error.hpp"
+#include "initiator/linux/ring.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace uaoe::initiator {
+class Shard;
+}
+
+namespace uaoe::blockdev {
+
+struct NbdServerConfig {
+    std::size_t connections_count_max = 64; // handshakes included; more are closed at once
+    std::chrono::milliseconds handshake_time_max{10'000};
+    std::size_t buffer_bytes = std::size_t{96} << 20U; // address space; touched as needed
+};
+
+class NbdServer {
+  public:
+    using Config = NbdServerConfig;
+    // Runs a task on the ring's thread, in order; from any thread.
+    using Post = std::function<void(std::function<void()>)>;
+
+    // Makes the socket at `path` (mode 0600) and starts to listen. A stale socket is replaced; a
+    // live server's, or a file that is no socket, is left alone and refused. `context` must
+    // outlive the server.
+    static std::expected<std::unique_ptr<NbdServer>, Error>
+    listen(boost::asio::io_context& context, initiator::Shard& shard, NbdExport nbd_export,
+           std::string path, const Config& config = {});
+    // The same without a shard: on any ring that some thread drives.
+    static std::expected<std::unique_ptr<NbdServer>, Error>
+    listen(boost::asio::io_context& context, initiator::Ring& ring, Post post, NbdExport nbd_export,
+           std::string path, const Config& config = {});
+
+    // Closes; does not wait. The shard's half lives on until its last connection has ended.
+    ~NbdServer();
+    NbdServer(const NbdServer&) = delete;
+    NbdServer& operator=(const NbdServer&) = delete;
+
+    // "nbd+unix:///1.0?socket=/run/uaoe/1.0.nbd"
+    [[nodiscard]] std::string uri() const;
+    [[nodiscard]] std::size_t connections_count() const; // in transmission; any thread
+
+    // On the io_context's thread, or when nobody runs it. Ends listening, removes the socket if it
+    // is still ours, drops handshakes. Connections take no new request (ESHUTDOWN), answer those
+    // under way and close. Returns at once.
+    void close();
+
+    // After close(), from any thread but the shard's: true once all connections are closed and the
+    // device is not used any more. After `grace` it cuts the connections whose clients do not read
+    // and waits one second more.
+    [[nodiscard]] bool wait_closed(std::chrono::milliseconds grace);
+
+  private:
+    struct State;
+    explicit NbdServer(std::shared_ptr<State> state);
+    std::shared_ptr<State> state_;
+};
+
+} // namespace uaoe::blockdev
