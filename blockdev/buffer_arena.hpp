@@ -1,0 +1,63 @@
+// The payload buffers of an export: one mapping, cut into power-of-two blocks by a buddy
+// allocator whose bookkeeping is fixed at start. Nothing here allocates after make(). One thread.
+#pragma once
+
+#include "initiator/linux/error.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace uaoe::blockdev {
+
+class BufferArena {
+  public:
+    static constexpr std::size_t block_bytes_min = 4096;
+    static constexpr std::size_t block_bytes_max = std::size_t{32} << 20U;
+
+    // `bytes` is rounded up to whole blocks of block_bytes_max. Address space only: pages are
+    // touched when blocks are first used, lowest blocks first.
+    static std::expected<std::unique_ptr<BufferArena>, Error> make(std::size_t bytes);
+    ~BufferArena();
+    BufferArena(const BufferArena&) = delete;
+    BufferArena& operator=(const BufferArena&) = delete;
+
+    // `bytes`: 1..block_bytes_max. The span is exactly as long and starts on a page; it is empty
+    // when there is no room. The contents are whatever was there.
+    [[nodiscard]] std::span<std::byte> allocate(std::size_t bytes);
+    // `buffer`: as it came from allocate().
+    void release(std::span<std::byte> buffer);
+
+    [[nodiscard]] std::size_t capacity_bytes() const { return capacity_bytes_; }
+    [[nodiscard]] std::size_t free_bytes() const { return free_bytes_; } // in whole blocks
+
+  private:
+    static constexpr unsigned orders_count = 14; // 4 KiB << 0 .. 4 KiB << 13
+    static_assert(block_bytes_min << (orders_count - 1) == block_bytes_max);
+    static constexpr std::uint32_t none = ~0U;
+
+    // Of the smallest block at the same place; meaningful where a block starts.
+    struct Node {
+        std::uint32_t next = none; // in the free list of its order
+        std::uint32_t previous = none;
+        std::uint8_t order = 0;
+        bool starts_block = false;
+        bool free = false;
+    };
+
+    BufferArena() = default;
+    void push_free(std::uint32_t index, unsigned order);
+    void unlink_free(std::uint32_t index);
+
+    std::byte* base_ = nullptr;
+    std::size_t capacity_bytes_ = 0;
+    std::size_t free_bytes_ = 0;
+    std::vector<Node> nodes_;
+    std::array<std::uint32_t, orders_count> free_first_{};
+};
+
+} // namespace uaoe::blockdev
