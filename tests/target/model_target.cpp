@@ -30,8 +30,15 @@ proto::ConstBytes bytes_of(std::string_view text) {
     return std::as_bytes(std::span(text));
 }
 
-// What the sender put on the wire and what it left out: a reply is never padded with anything but
-// the bytes that were in the buffer before, as targets that answer in place do.
+proto::FrameHeader with_error(proto::FrameHeader header, AoeError error) {
+    if (error != AoeError::none) {
+        header.version_flags |= proto::flag_error;
+        header.error = error;
+    }
+    return header;
+}
+
+// Up to 60 bytes, with what was in the buffer before, as targets that answer in place do.
 std::size_t pad_with_leftovers(proto::Bytes reply, std::size_t used, proto::ConstBytes request) {
     for (std::size_t i = used; i < proto::ethernet_frame_bytes_min; ++i) {
         reply[i] = i < request.size() ? request[i] : std::byte{0};
@@ -145,10 +152,8 @@ Reply ModelTarget::handle_frame_in_place(proto::ConstBytes request, const MacAdd
 
 // The request's argument goes back with the error, as vblade does; ggaoed sends the header alone.
 Reply ModelTarget::answer_error(const Exchange& exchange, AoeError error) {
-    proto::FrameHeader header = exchange.header;
-    header.version_flags |= proto::flag_error;
-    header.error = error;
-    std::size_t used = proto::write_frame_header(exchange.reply, header);
+    std::size_t used =
+        proto::write_frame_header(exchange.reply, with_error(exchange.header, error));
     if (!config_.quirks.short_errors) {
         const proto::ConstBytes argument = exchange.frame.argument.first(
             std::min(exchange.frame.argument.size(), sizeof(proto::AtaArgument)));
@@ -199,7 +204,7 @@ Reply ModelTarget::answer_query_config(const Exchange& exchange) {
     if (!fields) {
         return {};
     }
-    proto::FrameHeader header = exchange.header;
+    AoeError error = AoeError::none;
     const std::string_view asked = text_of(fields->string);
     switch (fields->command) {
     case ConfigCommand::read:
@@ -217,8 +222,7 @@ Reply ModelTarget::answer_query_config(const Exchange& exchange) {
     case ConfigCommand::set:
         // The same string again is not a conflict: the answer to the first may have been lost.
         if (!config_string_.empty() && config_string_ != asked) {
-            header.version_flags |= proto::flag_error;
-            header.error = AoeError::config_string_present;
+            error = AoeError::config_string_present;
             break;
         }
         config_string_ = asked;
@@ -227,18 +231,18 @@ Reply ModelTarget::answer_query_config(const Exchange& exchange) {
         config_string_ = asked;
         break;
     default:
-        return answer_error(exchange, AoeError::bad_argument);
+        error = AoeError::bad_argument;
     }
     if (proto::aoe_frame_header_bytes + sizeof(proto::QueryConfigArgument) + config_string_.size() >
         exchange.frame_bytes_max()) {
         return {};
     }
-    if (header.error != AoeError::none && config_.quirks.short_errors) {
-        return answer_error(exchange, header.error);
+    if (error != AoeError::none && config_.quirks.short_errors) {
+        return answer_error(exchange, error);
     }
     return {
         .frame_bytes = proto::write_query_config(
-            exchange.reply, header,
+            exchange.reply, with_error(exchange.header, error),
             {.buffer_count = config_.quirks.advertised_buffer_count.value_or(config_.buffer_count),
              .firmware_version = config_.firmware_version,
              .sectors_per_frame = sectors_advertised(exchange.mtu_bytes),
@@ -298,7 +302,6 @@ Reply ModelTarget::answer_mac_mask(const Exchange& exchange) {
     }
     std::array<proto::MacMaskEntry, mask_list_count_max> entries{};
     for (std::size_t i = 0; i < mask_list_.size(); ++i) {
-        entries[i].directive = static_cast<std::uint8_t>(proto::MaskDirective::add);
         entries[i].mac = mask_list_[i];
     }
     const auto list = std::span(entries).first(mask_list_.size());
@@ -315,17 +318,20 @@ Reply ModelTarget::answer_reserve(const Exchange& exchange) {
     if (!fields) {
         return {};
     }
+    AoeError error = AoeError::none;
     switch (fields->command) {
     case proto::ReserveCommand::read:
         break;
     case proto::ReserveCommand::set:
         if (is_reserved_for_others(exchange.frame.source)) {
-            return answer_error(exchange, AoeError::target_is_reserved);
+            error = AoeError::target_is_reserved;
+            break;
         }
         [[fallthrough]];
     case proto::ReserveCommand::force_set:
         if (fields->macs.size() < fields->mac_count * sizeof(MacAddress)) {
-            return answer_error(exchange, AoeError::bad_argument);
+            error = AoeError::bad_argument;
+            break;
         }
         reserved_for_.clear();
         for (std::size_t i = 0; i < fields->mac_count; ++i) {
@@ -333,15 +339,19 @@ Reply ModelTarget::answer_reserve(const Exchange& exchange) {
         }
         break;
     default:
-        return answer_error(exchange, AoeError::bad_argument);
+        error = AoeError::bad_argument;
+    }
+    if (error != AoeError::none && config_.quirks.short_errors) {
+        return answer_error(exchange, error);
     }
     if (proto::aoe_frame_header_bytes + sizeof(proto::ReserveArgument) +
             reserved_for_.size() * sizeof(MacAddress) >
         exchange.frame_bytes_max()) {
         return {};
     }
-    return {.frame_bytes = proto::write_reserve(exchange.reply, exchange.header, fields->command,
-                                                reserved_for_)};
+    // An error too says who holds it, as vblade's does.
+    return {.frame_bytes = proto::write_reserve(exchange.reply, with_error(exchange.header, error),
+                                                fields->command, reserved_for_)};
 }
 
 std::size_t ModelTarget::make_boot_advertisement(const MacAddress& own_mac, std::uint32_t mtu_bytes,

@@ -45,7 +45,7 @@ bool is_write_command(AtaCommand command) {
 ModelTarget::AtaResult ModelTarget::run_ata(const Exchange& exchange, const AtaFields& ata) {
     const auto command = static_cast<AtaCommand>(ata.command_status);
     if (config_.quirks.read_only && is_write_command(command)) {
-        return AtaResult::aborted();
+        return AtaResult::aborted(ata.sector_count);
     }
     switch (command) {
     case AtaCommand::read_sectors:
@@ -66,7 +66,7 @@ ModelTarget::AtaResult ModelTarget::run_ata(const Exchange& exchange, const AtaF
     case AtaCommand::smart:
         break;
     }
-    return AtaResult::aborted();
+    return AtaResult::aborted(ata.sector_count);
 }
 
 ModelTarget::AtaResult ModelTarget::run_transfer(const Exchange& exchange, const AtaFields& ata,
@@ -114,21 +114,21 @@ ModelTarget::AtaResult ModelTarget::run_flush(const AtaFields& ata) {
     const bool is_ext = static_cast<AtaCommand>(ata.command_status) == AtaCommand::flush_cache_ext;
     const bool is_known = is_ext ? config_.identify.flush_cache_ext : config_.identify.flush_cache;
     if (config_.quirks.flush_aborts) {
-        return AtaResult::aborted();
+        return AtaResult::aborted(ata.sector_count);
     }
     if (config_.quirks.flush_echoes_command) {
         return {.status = ata.command_status}; // and nothing was flushed
     }
     if (!is_known) {
-        return AtaResult::aborted();
+        return AtaResult::aborted(ata.sector_count);
     }
-    return storage_->flush() ? AtaResult{} : AtaResult::faulted();
+    return storage_->flush() ? AtaResult{} : AtaResult::faulted(ata.sector_count);
 }
 
 ModelTarget::AtaResult ModelTarget::run_trim(const AtaFields& ata) {
     if (!config_.identify.trim || ata.error_feature != proto::dsm_feature_trim ||
         ata.sector_count == 0 || ata.sector_count > config_.identify.trim_blocks_max) {
-        return AtaResult::aborted();
+        return AtaResult::aborted(ata.sector_count);
     }
     const std::size_t bytes = ata.sector_count * trim_block_bytes;
     if ((ata.flags & proto::ata_flag_write) == 0 || ata.data.size() < bytes) {
@@ -140,7 +140,7 @@ ModelTarget::AtaResult ModelTarget::run_trim(const AtaFields& ata) {
     for (std::size_t i = 0; i < bytes / 8; ++i) {
         const TrimRange range = trim_range(ata.data, i);
         if (range.sectors > 0 && (range.lba > sectors || range.sectors > sectors - range.lba)) {
-            return AtaResult::not_found();
+            return AtaResult::not_found(ata.sector_count);
         }
     }
     const std::uint64_t sector_bytes = config_.identify.logical_sector_bytes;
@@ -148,7 +148,7 @@ ModelTarget::AtaResult ModelTarget::run_trim(const AtaFields& ata) {
         const TrimRange range = trim_range(ata.data, i);
         if (range.sectors > 0 &&
             !storage_->discard(range.lba * sector_bytes, range.sectors * sector_bytes)) {
-            return AtaResult::faulted();
+            return AtaResult::faulted(ata.sector_count);
         }
     }
     return {};

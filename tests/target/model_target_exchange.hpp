@@ -29,15 +29,17 @@ struct ModelTarget::AtaResult {
     std::size_t data_bytes = 0;    // behind the ATA argument
     proto::ConstBytes borrowed{};  // where they lie, when they are not in the reply buffer
 
-    static AtaResult aborted() {
-        return {.status = status_failed, .error = proto::ata_error_abort};
+    static AtaResult aborted(std::uint8_t remaining_count) {
+        return {.status = status_failed,
+                .error = proto::ata_error_abort,
+                .sector_count = remaining_count};
     }
-    static AtaResult not_found(std::uint8_t remaining_count = 0) {
+    static AtaResult not_found(std::uint8_t remaining_count) {
         return {.status = status_failed,
                 .error = proto::ata_error_id_not_found,
                 .sector_count = remaining_count};
     }
-    static AtaResult faulted(std::uint8_t remaining_count = 0) {
+    static AtaResult faulted(std::uint8_t remaining_count) {
         return {.status = status_failed | proto::ata_status_device_fault,
                 .error = proto::ata_error_abort,
                 .sector_count = remaining_count};
