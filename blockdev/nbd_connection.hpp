@@ -1,0 +1,138 @@
+// One client in the transmission phase, on the shard's ring: no system call of its own, nothing
+// allocated after construction, one thread.
+//
+// Copies of payload: none on this side of the socket, but for the few hundred bytes of a WRITE that
+// arrive in the same receive as its header. A buffer belongs to its request until the engine is
+// done with it (WRITE) or its reply has been sent whole (READ); it is never freed while the kernel
+// or the engine may touch it.
+#pragma once
+
+#include "blockdev/buffer_pool.hpp"
+#include "blockdev/nbd_command.hpp"
+#include "blockdev/nbd_export.hpp"
+#include "initiator/linux/ring.hpp"
+
+#include <boost/intrusive/slist.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+namespace uaoe::blockdev {
+
+class NbdConnection;
+
+class NbdConnectionOwner {
+  public:
+    // The socket is closed and nothing refers to the connection any more; it may be deleted.
+    virtual void handle_closed(NbdConnection& connection) = 0;
+
+  protected:
+    ~NbdConnectionOwner() = default;
+};
+
+class NbdConnection final : public initiator::RequestOwner, private BufferWaiter {
+  public:
+    // In flight; then the client has to wait.
+    static constexpr std::size_t requests_count_max = 128;
+
+    // Takes over `fd`: a connected stream socket in blocking mode (with O_NONBLOCK the ring would
+    // report EAGAIN instead of waiting). The references outlive the connection.
+    NbdConnection(initiator::Ring& ring, BufferPool& buffers, const NbdExport& nbd_export,
+                  NbdConnectionOwner& owner, int fd, bool structured_replies);
+    ~NbdConnection() = default;
+    NbdConnection(const NbdConnection&) = delete;
+    NbdConnection& operator=(const NbdConnection&) = delete;
+
+    void start();
+    // No request is submitted any more: new ones get ESHUTDOWN, those under way are answered.
+    void close();
+    // Replies are thrown away from here on. Requests are waited for all the same.
+    void cut();
+
+    void handle_completion(initiator::Request& request) override;
+
+  private:
+    struct NbdRequest : initiator::Request, boost::intrusive::slist_base_hook<> {
+        std::uint64_t cookie = 0;
+        std::uint64_t offset = 0;
+        bool is_read = false;
+        bool has_data = false; // the reply is followed by the buffer
+        std::uint8_t reply_bytes = 0;
+        std::array<std::byte, sizeof(proto::nbd::StructuredReply) + 8> reply{};
+    };
+    using Requests = boost::intrusive::slist<NbdRequest, boost::intrusive::cache_last<true>>;
+
+    struct Operation : initiator::RingOperation {
+        NbdConnection* connection = nullptr;
+        bool pending = false;
+    };
+
+    // ---- nbd_connection.cpp: the stream of requests ----
+    void advance();
+    void handle_header();
+    void fill(NbdRequest& request, const NbdCommand& command);
+    void take_payload_from_stream();
+    void dispatch_current();
+    void receive();
+    void handle_received(int result);
+    void end_input();
+    void handle_buffer(std::span<std::byte> buffer) override;
+    [[nodiscard]] std::size_t stream_bytes() const { return stream_end_ - stream_begin_; }
+
+    // ---- nbd_connection_replies.cpp: the stream of replies, and the end ----
+    void answer(NbdRequest& request, proto::nbd::Error error);
+    void write_reply(NbdRequest& request, proto::nbd::Error error);
+    void send();
+    void handle_sent(int result);
+    void drop_answers();
+    void release(NbdRequest& request);
+    void shut(Operation& operation, int how);
+    void close_when_done();
+
+    template <void (NbdConnection::*Handle)(int)>
+    void prepare_operation(Operation& operation);
+    io_uring_sqe& submit(Operation& operation);
+    void handle_shut(int result);
+    void handle_closed_socket(int result);
+
+    initiator::Ring& ring_;
+    BufferPool& buffers_;
+    const NbdExport& export_;
+    NbdConnectionOwner& owner_;
+    int fd_;
+    bool structured_replies_;
+    bool closing_ = false;          // close() was called
+    bool input_ended_ = false;      // DISC, end of file, garbage or an error: nothing more is read
+    bool broken_ = false;           // nothing more is sent
+    bool waits_for_buffer_ = false; // current_ does
+    NbdRequest* current_ = nullptr; // being read; not the engine's yet
+    proto::nbd::Error current_error_ = proto::nbd::Error::none;
+    std::span<std::byte> payload_rest_;    // of current_: where the next bytes go
+    std::uint32_t skipped_bytes_left_ = 0; // of a refused WRITE
+    std::size_t engine_count_ = 0;         // requests the engine holds
+    std::size_t sent_bytes_ = 0;           // of the first of answers_
+
+    Operation receiving_;
+    Operation sending_;
+    Operation shutting_read_;
+    Operation shutting_;
+    Operation closing_socket_;
+    msghdr receive_message_{};
+    msghdr send_message_{};
+    std::array<iovec, 2> receive_vectors_{};
+    std::array<iovec, 2 * requests_count_max> send_vectors_{};
+    std::size_t stream_begin_ = 0;
+    std::size_t stream_end_ = 0;
+    // Room for 16 headers: a burst of reads costs one receive.
+    std::array<std::byte, 16 * sizeof(proto::nbd::Request)> stream_;
+
+    std::array<NbdRequest, requests_count_max> requests_;
+    Requests free_;
+    Requests answers_; // to be sent, oldest first
+};
+
+} // namespace uaoe::blockdev

@@ -1,0 +1,75 @@
+// Life and end of the connections of an export.
+#include "blockdev/nbd_service.hpp"
+
+#include "proto/assert.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace uaoe::blockdev {
+
+std::expected<std::shared_ptr<NbdService>, Error>
+NbdService::make(initiator::Ring& ring, NbdExport nbd_export, std::size_t buffer_bytes) {
+    auto arena = BufferArena::make(buffer_bytes);
+    if (!arena) {
+        return std::unexpected(std::move(arena.error()));
+    }
+    return std::shared_ptr<NbdService>(
+        new NbdService(ring, std::move(nbd_export), std::move(*arena)));
+}
+
+NbdService::NbdService(initiator::Ring& ring, NbdExport nbd_export,
+                       std::unique_ptr<BufferArena> arena)
+    : ring_(ring), export_(std::move(nbd_export)), buffers_(std::move(arena)) {}
+
+NbdService::~NbdService() {
+    UAOE_ASSERT(connections_.empty());
+}
+
+void NbdService::add(int fd, bool structured_replies) {
+    UAOE_ASSERT(!closing_);
+    self_ = shared_from_this();
+    connections_.push_back(std::make_unique<NbdConnection>(
+        ring_, buffers_, export_, static_cast<NbdConnectionOwner&>(*this), fd, structured_replies));
+    connections_.back()->start();
+}
+
+void NbdService::handle_closed(NbdConnection& connection) {
+    std::erase_if(connections_,
+                  [&](const auto& candidate) { return candidate.get() == &connection; });
+    --connections_count_;
+    if (connections_.empty()) {
+        const std::shared_ptr<NbdService> keep = std::exchange(self_, nullptr);
+        tell_when_closed();
+    }
+}
+
+void NbdService::close() {
+    closing_ = true;
+    for (const auto& connection : connections_) { // they end later, never in close()
+        connection->close();
+    }
+    tell_when_closed();
+}
+
+void NbdService::cut() {
+    for (const auto& connection : connections_) {
+        connection->cut();
+    }
+}
+
+void NbdService::tell_when_closed() {
+    if (!closing_ || !connections_.empty()) {
+        return;
+    }
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    closed_condition_.notify_all();
+}
+
+bool NbdService::wait_closed(std::chrono::milliseconds time_max) {
+    std::unique_lock lock(mutex_);
+    return closed_condition_.wait_for(lock, time_max, [this] { return closed_; });
+}
+
+} // namespace uaoe::blockdev

@@ -1,0 +1,2 @@
+add_executable(nbd_memory_server ${CMAKE_CURRENT_LIST_DIR}/nbd_memory_server.cpp)
+target_link_libraries(nbd_memory_server PRIVATE uaoe_flags uaoe_blockdev)
