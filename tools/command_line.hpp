@@ -1,0 +1,67 @@
+// The command line of `uaoe`: words in, a command and its options out. Opens nothing, prints
+// nothing.
+#pragma once
+
+#include "initiator/linux/error.hpp"
+#include "proto/address.hpp"
+
+#include <chrono>
+#include <expected>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace uaoe::tools {
+
+using Milliseconds = std::chrono::milliseconds;
+
+struct DiscoverOptions {
+    std::vector<std::string> interfaces; // none: all that are up
+    Milliseconds wait{2000};
+    bool json = false;
+    bool watch = false;
+    std::optional<proto::Address> address;
+};
+
+struct ServeOptions {
+    proto::Address address;
+    std::vector<std::string> interfaces; // at least one
+    std::string nbd_socket;
+    std::chrono::seconds fail_after{180}; // 0: wait for ever
+    bool read_only = false;
+    std::chrono::seconds wait{10};
+    std::string statistics_file; // empty: none
+};
+
+struct IdentifyOptions {
+    proto::Address address;
+    std::vector<std::string> interfaces;
+    Milliseconds wait{3000};
+    bool json = false;
+    bool raw = false;
+};
+
+struct PingOptions {
+    proto::Address address;
+    std::vector<std::string> interfaces;
+    Milliseconds wait{3000};
+    std::uint64_t count = 0; // 0: until SIGINT
+    Milliseconds interval{1000};
+    bool json = false;
+};
+
+using CommandOptions = std::variant<DiscoverOptions, ServeOptions, IdentifyOptions, PingOptions>;
+
+// There is no command to run: --help, --version, or wrong usage.
+struct NothingToRun {
+    ExitCode exit_code = ExitCode::done;
+    std::string output; // for stdout
+    std::string error;  // one line for stderr, when not empty
+};
+
+// `arguments`: without the program's own name.
+[[nodiscard]] std::expected<CommandOptions, NothingToRun>
+parse_command_line(const std::vector<std::string>& arguments);
+
+} // namespace uaoe::tools

@@ -1,0 +1,19 @@
+// The commands: each runs to its end, prints its result, and says how it ended.
+#pragma once
+
+#include "initiator/linux/error.hpp"
+#include "tools/command_line.hpp"
+
+#include <expected>
+
+namespace uaoe::tools {
+
+using CommandResult = std::expected<ExitCode, Error>;
+
+[[nodiscard]] CommandResult run_discover(const DiscoverOptions& options);
+[[nodiscard]] CommandResult run_watch(const DiscoverOptions& options); // discover --watch
+[[nodiscard]] CommandResult run_serve(const ServeOptions& options);
+[[nodiscard]] CommandResult run_identify(const IdentifyOptions& options);
+[[nodiscard]] CommandResult run_ping(const PingOptions& options);
+
+} // namespace uaoe::tools

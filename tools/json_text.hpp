@@ -1,0 +1,53 @@
+// `--json`: the stable form. snake_case keys, units in the names, addresses as "1.0". Pure
+// functions; the JSON library stays behind them.
+#pragma once
+
+#include "initiator/status.hpp"
+#include "tools/interface.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace uaoe::tools {
+
+// An array, one object a line, with a newline at the end. Text that is not UTF-8 has its wrong
+// bytes replaced by U+FFFD; a config string of that kind is also there as `config_string_hex`.
+[[nodiscard]] std::string discover_json(std::span<const initiator::TargetStatus> targets,
+                                        std::span<const Interface> interfaces);
+
+// One line of `discover --watch`. `change`: "found", "lost", "changed", "path_up", "path_lost",
+// "conflict". With `path` what it is about, otherwise the whole target.
+[[nodiscard]] std::string watch_json(std::string_view change, const initiator::TargetStatus& target,
+                                     std::optional<std::size_t> path_index,
+                                     std::span<const Interface> interfaces);
+
+[[nodiscard]] std::string identify_json(const initiator::TargetStatus& target, bool with_words);
+
+struct ShowStatus {
+    initiator::DeviceStatus device;
+    initiator::TargetStatus target;
+    initiator::EngineCounters counters;
+    std::string front_end;   // "nbd-socket"
+    std::string device_name; // "/dev/ublkb0", or the URI
+};
+// The keys of `uaoe show --json`, on one line.
+[[nodiscard]] std::string show_json(const ShowStatus& status,
+                                    std::span<const Interface> interfaces);
+
+struct PingStatistics {
+    std::string interface;
+    std::string target_mac;
+    std::uint64_t sent = 0;
+    std::uint64_t answered = 0;
+    double rtt_min_us = 0;
+    double rtt_avg_us = 0;
+    double rtt_max_us = 0;
+    double rtt_mdev_us = 0;
+};
+[[nodiscard]] std::string ping_json(proto::Address address, std::span<const PingStatistics> paths);
+
+} // namespace uaoe::tools

@@ -1,0 +1,53 @@
+// `uaoe`: from the command line to the exit code.
+#include "tools/commands.hpp"
+#include "tools/output.hpp"
+
+#include <exception>
+
+namespace {
+
+using namespace uaoe;
+using namespace uaoe::tools;
+
+CommandResult run(const std::vector<std::string>& arguments) {
+    const auto parsed = parse_command_line(arguments);
+    if (!parsed) {
+        const NothingToRun& nothing = parsed.error();
+        if (!nothing.error.empty()) {
+            report(nothing.error);
+        }
+        if (auto written = write_output(nothing.output); !written) {
+            return std::unexpected(written.error());
+        }
+        return nothing.exit_code;
+    }
+    struct Runner {
+        CommandResult operator()(const DiscoverOptions& options) const {
+            return options.watch ? run_watch(options) : run_discover(options);
+        }
+        CommandResult operator()(const ServeOptions& options) const { return run_serve(options); }
+        CommandResult operator()(const IdentifyOptions& options) const {
+            return run_identify(options);
+        }
+        CommandResult operator()(const PingOptions& options) const { return run_ping(options); }
+    };
+    return std::visit(Runner{}, *parsed);
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    prepare_standard_streams();
+    try {
+        const CommandResult result = run(std::vector<std::string>(argv + (argc > 0), argv + argc));
+        if (!result) {
+            report("uaoe: " + result.error().line());
+            return static_cast<int>(result.error().exit_code);
+        }
+        return static_cast<int>(*result);
+    } catch (const std::exception& error) {
+        report(std::string("uaoe: unexpected error: ") + error.what() +
+               "; please report it with the command line");
+        return static_cast<int>(ExitCode::failed);
+    }
+}

@@ -1,0 +1,39 @@
+// What a command prints: results on stdout, where a failed write is an error; everything else on
+// stderr, line by line.
+#pragma once
+
+#include "initiator/linux/error.hpp"
+
+#include <expected>
+#include <string_view>
+
+namespace uaoe::tools {
+
+// A descriptor of 0-2 that is closed gets /dev/null, so that no socket takes its number and is
+// written to as if it were a terminal. A closed stdout still refuses writes. SIGPIPE is ignored.
+void prepare_standard_streams();
+
+// The whole of `text`, at once.
+std::expected<void, Error> write_output(std::string_view text);
+
+// One line on stderr; control characters in it are made visible. Failing to write it is no error.
+void report(std::string_view line);
+
+// A line that the next one replaces, on a terminal. Nowhere else: see is_terminal().
+class StatusLine {
+  public:
+    StatusLine();
+    ~StatusLine() { clear(); }
+    StatusLine(const StatusLine&) = delete;
+    StatusLine& operator=(const StatusLine&) = delete;
+
+    [[nodiscard]] bool is_terminal() const { return is_terminal_; }
+    void show(std::string_view text);
+    void clear();
+
+  private:
+    bool is_terminal_;
+    bool shown_ = false;
+};
+
+} // namespace uaoe::tools

@@ -1,0 +1,307 @@
+// `uaoe serve`: one LUN in the foreground.
+//
+// Two threads: the main one has the io_context (signals, NBD listening, files); the shard's drives
+// the target, from the first broadcast on. They talk by posting to each other.
+#include "tools/commands.hpp"
+#include "tools/json_text.hpp"
+#include "tools/output.hpp"
+#include "tools/serve_reporter.hpp"
+#include "tools/session.hpp"
+#include "tools/target_wait.hpp"
+#include "tools/text.hpp"
+#include "tools/trial_read.hpp"
+
+#include "blockdev/nbd_server.hpp"
+#include "initiator/linux/clock.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <future>
+#include <thread>
+#include <unistd.h>
+
+namespace uaoe::tools {
+
+using namespace std::chrono_literals;
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::chrono::milliseconds finish_grace = 5s; // for requests under way at the end
+
+class Serve {
+  public:
+    Serve(const ServeOptions& options, Session session)
+        : options_(options), session_(std::move(session)), signals_(context_, SIGINT, SIGTERM),
+          statistics_signal_(context_, SIGUSR1),
+          reporter_(options.address, options.fail_after, session_.interfaces,
+                    [](const std::string& line) { report(line); }) {}
+    ~Serve() { join(); }
+    Serve(const Serve&) = delete;
+    Serve& operator=(const Serve&) = delete;
+
+    CommandResult run();
+
+  private:
+    using Prepared = std::expected<initiator::Device*, Error>; // nullptr: interrupted
+
+    // On the shard's thread.
+    void run_shard();
+    Prepared prepare();
+    Prepared attach(const initiator::TargetStatus& target);
+    [[nodiscard]] ShowStatus show_status(initiator::Device& device);
+
+    // On the main thread.
+    void await_signal();
+    void await_statistics_signal();
+    void handle_prepared(Prepared prepared);
+    std::expected<void, Error> listen(initiator::Device& device);
+    void begin_end();
+    void handle_end(const std::string& statistics);
+    void write_statistics(const std::string& json);
+    void fail(Error error);
+    void join();
+
+    // On a thread of its own, because it waits: serving goes on meanwhile, and signals are heard.
+    void finish();
+
+    const ServeOptions& options_;
+    Session session_;
+    asio::io_context context_;
+    asio::signal_set signals_;
+    asio::signal_set statistics_signal_;
+    ServeReporter reporter_;
+    std::thread shard_thread_;
+    std::thread finish_thread_;
+    std::atomic<bool> interrupted_ = false;
+    bool ending_ = false;
+    initiator::Device* device_ = nullptr;
+    std::string uri_;
+    std::unique_ptr<blockdev::NbdServer> server_;
+    CommandResult result_ = ExitCode::done;
+};
+
+CommandResult Serve::run() {
+    await_signal();
+    await_statistics_signal();
+    shard_thread_ = std::thread([this] { run_shard(); });
+    context_.run();
+    join();
+    return result_;
+}
+
+void Serve::join() {
+    if (finish_thread_.joinable()) {
+        finish_thread_.join();
+    }
+    if (shard_thread_.joinable()) {
+        session_.shard->stop();
+        shard_thread_.join();
+    }
+}
+
+void Serve::run_shard() {
+    Prepared prepared = prepare();
+    const bool serves = prepared && *prepared != nullptr;
+    asio::post(context_, [this, prepared = std::move(prepared)]() mutable {
+        handle_prepared(std::move(prepared));
+    });
+    if (serves) {
+        session_.shard->run();
+    }
+}
+
+Serve::Prepared Serve::prepare() {
+    const auto found = wait_for_target(session_, options_.address, WaitGoal::ready, options_.wait,
+                                       true, [this] { return interrupted_.load(); });
+    if (!found) {
+        return std::unexpected(found.error());
+    }
+    return *found ? attach(**found) : Prepared(nullptr);
+}
+
+Serve::Prepared Serve::attach(const initiator::TargetStatus& target) {
+    for (const auto& path : target.paths) {
+        if (path.state == initiator::PathState::conflict) {
+            report(fmt::format(
+                "{}: CONFLICT: a different disk answers at {} on {}; that path is not used",
+                proto::to_string(target.address), proto::to_string(path.target_mac),
+                session_.shard->interface_name(path.port)));
+        }
+    }
+    const auto device = session_.shard->attach(
+        options_.address, {.fail_after = options_.fail_after, .read_only = options_.read_only});
+    if (!device) {
+        const bool small_mtu = device.error() == initiator::AttachError::unusable_mtu;
+        return std::unexpected(
+            Error{.what = "cannot open " + proto::to_string(options_.address),
+                  .why = small_mtu ? "no path carries a whole sector" : "it has just gone",
+                  .what_to_do = small_mtu ? "raise the MTU of the interface and of the network"
+                                          : "try again"});
+    }
+    const auto read = trial_read(*session_.shard, **device, options_.wait,
+                                 [this] { return interrupted_.load(); });
+    if (!read) {
+        return std::unexpected(read.error());
+    }
+    if (!*read) {
+        return nullptr;
+    }
+    session_.shard->set_event_handler(
+        [this](const initiator::Event& event) { reporter_.handle(session_.shard->now(), event); });
+    return *device;
+}
+
+ShowStatus Serve::show_status(initiator::Device& device) {
+    initiator::Engine& engine = session_.shard->engine();
+    return {.device = engine.device_status(session_.shard->index_of(device)),
+            .target = *engine.target(options_.address),
+            .counters = engine.counters(),
+            .front_end = "nbd-socket",
+            .device_name = uri_};
+}
+
+void Serve::await_signal() {
+    signals_.async_wait([this](const boost::system::error_code& error, int /*signal*/) {
+        if (error) {
+            return;
+        }
+        if (interrupted_.exchange(true)) {
+            report("ended at once; requests that were under way are lost");
+            _exit(static_cast<int>(ExitCode::failed)); // the socket's file is gone already
+        }
+        await_signal();
+        if (server_) {
+            begin_end();
+        }
+    });
+}
+
+void Serve::await_statistics_signal() {
+    statistics_signal_.async_wait([this](const boost::system::error_code& error, int /*signal*/) {
+        if (error) {
+            return;
+        }
+        await_statistics_signal();
+        if (!server_ || ending_) {
+            return;
+        }
+        // Collected on the shard, written here: no file is touched on the shard's thread.
+        session_.shard->post([this, device = device_] {
+            asio::post(context_, [this, status = show_status(*device)] {
+                write_statistics(show_json(status, session_.interfaces));
+            });
+        });
+    });
+}
+
+void Serve::handle_prepared(Prepared prepared) {
+    if (!prepared) {
+        fail(prepared.error());
+        return;
+    }
+    device_ = *prepared;
+    if (device_ == nullptr) {
+        context_.stop();
+        return;
+    }
+    if (auto listening = listen(*device_); !listening) {
+        result_ = std::unexpected(listening.error());
+        begin_end();
+        return;
+    }
+    if (interrupted_) {
+        begin_end();
+    }
+}
+
+std::expected<void, Error> Serve::listen(initiator::Device& device) {
+    auto server = blockdev::NbdServer::listen(context_, *session_.shard,
+                                              blockdev::NbdExport(device), options_.nbd_socket);
+    if (!server) {
+        return std::unexpected(server.error());
+    }
+    server_ = std::move(*server);
+    uri_ = server_->uri();
+    return write_output(uri_ + "\n");
+}
+
+void Serve::fail(Error error) {
+    result_ = std::unexpected(std::move(error));
+    context_.stop();
+}
+
+// Stops listening; the rest goes on in finish() until the requests under way are done.
+void Serve::begin_end() {
+    if (std::exchange(ending_, true)) {
+        return;
+    }
+    if (server_) {
+        server_->close();
+    }
+    finish_thread_ = std::thread([this] { finish(); });
+}
+
+void Serve::finish() {
+    const bool done = !server_ || server_->wait_closed(finish_grace);
+    if (!done) {
+        report(proto::to_string(options_.address) +
+               ": requests are still under way; they are cancelled");
+    }
+    std::promise<std::string> statistics;
+    session_.shard->post([&] {
+        statistics.set_value(show_json(show_status(*device_), session_.interfaces));
+        session_.shard->detach(*device_);
+    });
+    std::string json = statistics.get_future().get();
+    if (!done && !server_->wait_closed(1s)) {
+        report(proto::to_string(options_.address) + ": a client did not let go of its connection");
+    }
+    asio::post(context_, [this, json = std::move(json)] { handle_end(json); });
+}
+
+void Serve::handle_end(const std::string& statistics) {
+    if (!options_.statistics_file.empty()) {
+        write_statistics(statistics);
+    }
+    server_.reset();
+    context_.stop();
+}
+
+// By a rename, so that a reader never sees half of it.
+void Serve::write_statistics(const std::string& json) {
+    if (options_.statistics_file.empty()) {
+        report(json.substr(0, json.size() - 1));
+        return;
+    }
+    const std::string temporary = options_.statistics_file + ".new";
+    std::FILE* file = std::fopen(temporary.c_str(), "we");
+    bool written = file != nullptr && std::fputs(json.c_str(), file) >= 0;
+    if (file != nullptr) {
+        written = std::fclose(file) == 0 && written;
+    }
+    if (!written || std::rename(temporary.c_str(), options_.statistics_file.c_str()) != 0) {
+        report(fmt::format("uaoe: cannot write statistics to {}: {}; serving is not affected",
+                           options_.statistics_file, std::strerror(errno)));
+    }
+}
+
+} // namespace
+
+CommandResult run_serve(const ServeOptions& options) {
+    auto session = open_session(options.interfaces, {});
+    if (!session) {
+        return std::unexpected(session.error());
+    }
+    return Serve(options, std::move(*session)).run();
+}
+
+} // namespace uaoe::tools

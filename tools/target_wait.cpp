@@ -1,0 +1,185 @@
+// Waiting for one target.
+#include "tools/target_wait.hpp"
+
+#include "initiator/linux/clock.hpp"
+#include "tools/output.hpp"
+#include "tools/text.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace uaoe::tools {
+
+using namespace std::chrono_literals;
+using initiator::PathState;
+using initiator::TargetState;
+
+namespace {
+
+// After the target is ready, for further paths to be heard of.
+constexpr initiator::Duration settle_time = 150ms;
+
+Sighting look(initiator::Shard& shard, proto::Address address) {
+    Sighting sighting{.target = shard.engine().target(address)};
+    if (!sighting.target) {
+        sighting.others_count = shard.engine().targets().size();
+    }
+    return sighting;
+}
+
+bool has_path(const initiator::TargetStatus& target, PathState state) {
+    return std::ranges::any_of(target.paths, [&](const auto& path) { return path.state == state; });
+}
+
+bool is_usable(const std::optional<initiator::TargetStatus>& target, WaitGoal goal) {
+    if (!target || goal == WaitGoal::answers) {
+        return target.has_value();
+    }
+    return target->state == TargetState::ready && has_path(*target, PathState::up);
+}
+
+std::string others_text(std::size_t count) {
+    return count == 1 ? "another target answers" : fmt::format("{} other targets answer", count);
+}
+
+// Says what is waited for: on a terminal in one line that changes, elsewhere a line now and then.
+class Progress {
+  public:
+    Progress(proto::Address address, std::string interfaces, initiator::Duration wait)
+        : address_(address), interfaces_(std::move(interfaces)), wait_(wait),
+          start_(initiator::clock_now()), next_(start_ + 500ms) {}
+
+    void update(initiator::Shard& shard) {
+        const initiator::Time now = initiator::clock_now();
+        if (now < next_) {
+            return;
+        }
+        const std::string text = fmt::format(
+            "waiting for {} on {} ({:.0f} s of {:.0f} s): {}", proto::to_string(address_),
+            interfaces_, std::chrono::duration<double>(now - start_).count(),
+            std::chrono::duration<double>(wait_).count(), missing_text(look(shard, address_)));
+        if (line_.is_terminal()) {
+            line_.show(text);
+            next_ = now + 500ms;
+        } else {
+            report(text);
+            next_ = now + 3s;
+        }
+    }
+
+  private:
+    proto::Address address_;
+    std::string interfaces_;
+    initiator::Duration wait_;
+    initiator::Time start_;
+    initiator::Time next_;
+    StatusLine line_;
+};
+
+} // namespace
+
+std::string missing_text(const Sighting& sighting) {
+    if (!sighting.target) {
+        return sighting.others_count == 0
+                   ? "no answer to Query Config yet"
+                   : others_text(sighting.others_count) + ", this one does not";
+    }
+    switch (sighting.target->state) {
+    case TargetState::identifying:
+        return "it answers Query Config, not IDENTIFY yet";
+    case TargetState::mute:
+        return "it answers Query Config, but never IDENTIFY";
+    case TargetState::reserved:
+        return "it is reserved by another initiator";
+    case TargetState::unavailable:
+        return "it says that its disk is unavailable";
+    case TargetState::failed:
+        return "it does not answer IDENTIFY with anything usable";
+    case TargetState::ready:
+        break;
+    }
+    return has_path(*sighting.target, PathState::up) ? "checking its other paths"
+                                                     : "no path to it is up";
+}
+
+Error absent_error(proto::Address address, const std::vector<std::string>& interfaces,
+                   const Sighting& sighting, initiator::Duration wait) {
+    const std::string on = list_text(interfaces);
+    if (!sighting.target) {
+        Error error{.what = "target " + proto::to_string(address) + " not found",
+                    .why = {},
+                    .what_to_do = {},
+                    .exit_code = ExitCode::no_such_target};
+        if (sighting.others_count == 0) {
+            error.why = fmt::format("nothing answered on {} for {}", on, seconds_text(wait));
+            error.what_to_do = "check that the target runs, the cable, and the VLAN";
+        } else {
+            error.why =
+                fmt::format("{} on {}, but not this one", others_text(sighting.others_count), on);
+            error.what_to_do =
+                fmt::format("`uaoe discover -i {}` lists what is there; check shelf and "
+                            "slot, and the target's MAC mask list",
+                            interfaces.front());
+        }
+        return error;
+    }
+    Error error{.what = "target " + proto::to_string(address) + " cannot be used",
+                .why = missing_text(sighting),
+                .what_to_do = "check its log, and whether its disk works",
+                .exit_code = ExitCode::failed};
+    switch (sighting.target->state) {
+    case TargetState::identifying:
+    case TargetState::mute:
+        error.why = fmt::format("it answers Query Config on {}, but never IDENTIFY", on);
+        error.exit_code = ExitCode::no_such_target;
+        break;
+    case TargetState::reserved:
+        error.what_to_do = "release it there, or on the target";
+        break;
+    case TargetState::ready:
+        error.why = has_path(*sighting.target, PathState::conflict)
+                        ? "different disks answer under this address"
+                        : "no path to it is up";
+        error.what_to_do = "`uaoe discover` shows its paths";
+        break;
+    case TargetState::unavailable:
+    case TargetState::failed:
+        break;
+    }
+    return error;
+}
+
+std::expected<std::optional<initiator::TargetStatus>, Error>
+wait_for_target(Session& session, proto::Address address, WaitGoal goal, initiator::Duration wait,
+                bool report_progress, const std::function<bool()>& interrupted) {
+    std::optional<initiator::Time> usable_since;
+    Progress progress(address, list_text(session.interface_names()), wait);
+    search(session, wait, [&] {
+        if (interrupted && interrupted()) {
+            return true;
+        }
+        if (report_progress) {
+            progress.update(*session.shard);
+        }
+        const auto target = session.shard->engine().target(address);
+        if (!is_usable(target, goal)) {
+            usable_since.reset();
+            return false;
+        }
+        const initiator::Time now = initiator::clock_now();
+        usable_since = usable_since.value_or(now);
+        const bool is_settled = now - *usable_since >= settle_time;
+        return is_settled &&
+               (goal == WaitGoal::answers || !has_path(*target, PathState::unverified));
+    });
+    if (interrupted && interrupted()) {
+        return std::optional<initiator::TargetStatus>{};
+    }
+    Sighting sighting = look(*session.shard, address);
+    if (!is_usable(sighting.target, goal)) {
+        return std::unexpected(absent_error(address, session.interface_names(), sighting, wait));
+    }
+    return sighting.target;
+}
+
+} // namespace uaoe::tools

@@ -1,0 +1,41 @@
+// Waiting for one target: what is missing, in words, and the error when it does not come.
+#pragma once
+
+#include "initiator/linux/error.hpp"
+#include "initiator/status.hpp"
+#include "tools/session.hpp"
+
+#include <expected>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace uaoe::tools {
+
+enum class WaitGoal : std::uint8_t {
+    answers, // to Query Config
+    ready,   // IDENTIFY agreed, on every path heard of
+};
+
+// What is known of the target so far.
+struct Sighting {
+    std::optional<initiator::TargetStatus> target;
+    std::size_t others_count = 0; // other targets that answer
+};
+
+// "no answer to Query Config yet"
+[[nodiscard]] std::string missing_text(const Sighting& sighting);
+
+// Why it cannot be used, after waiting. Exit code 3 when nothing that could be opened is there, 1
+// when the target is there and refuses.
+[[nodiscard]] Error absent_error(proto::Address address, const std::vector<std::string>& interfaces,
+                                 const Sighting& sighting, initiator::Duration wait);
+
+// The target, or nothing when `interrupted` said so. With `report_progress` it says on stderr what
+// it waits for.
+[[nodiscard]] std::expected<std::optional<initiator::TargetStatus>, Error>
+wait_for_target(Session& session, proto::Address address, WaitGoal goal, initiator::Duration wait,
+                bool report_progress, const std::function<bool()>& interrupted);
+
+} // namespace uaoe::tools
