@@ -52,10 +52,11 @@ class PacketPort {
     void queue_copy(proto::ConstBytes frame);
     void send();
 
-    // Call on Query Config, and when poll() reports an error: the MTU may have changed, the
-    // interface may be gone (throws).
+    // Between batches, when the MTU is another or poll() reports an error. Throws when the
+    // interface is gone.
     void refresh();
 
+    [[nodiscard]] bool has_other_mtu() const { return ask_mtu() != mtu_bytes_; }
     [[nodiscard]] int descriptor() const { return descriptor_; }
     [[nodiscard]] std::uint32_t mtu_bytes() const { return mtu_bytes_; }
     [[nodiscard]] const proto::MacAddress& mac() const { return mac_; }
@@ -63,6 +64,7 @@ class PacketPort {
     [[nodiscard]] const PortCounters& counters(); // asks the kernel for its part
 
   private:
+    // Larger batches make the target and its client wait for each other in turns.
     static constexpr std::size_t batch_count_max = 32;
 
     void open();

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <utility>
 
 namespace uaoe::target {
 
@@ -31,6 +32,11 @@ std::uint32_t key_of(proto::Address address) {
     return (std::uint32_t{address.shelf} << 8U) | address.slot;
 }
 
+bool is_query_config(proto::ConstBytes frame) {
+    const auto aoe = proto::load<proto::AoeHeader>(frame, sizeof(proto::EthernetHeader));
+    return aoe && aoe->command == static_cast<std::uint8_t>(proto::Command::query_config);
+}
+
 } // namespace
 
 Server::Server(const Faults& faults, std::size_t hold_bytes, std::uint32_t spin_us)
@@ -48,7 +54,7 @@ bool Server::add_lun(LunConfig config, Storage& storage) {
 
 void Server::add_port(PortOptions options) {
     ports_.push_back(std::make_unique<PacketPort>(std::move(options)));
-    wants_refresh_.push_back(false);
+    again_.emplace_back();
 }
 
 void Server::advertise() {
@@ -151,13 +157,15 @@ void Server::execute(std::size_t port_index, proto::ConstBytes frame, std::uint8
         ++counters_.unknown_lun;
         return;
     }
+    if (is_query_config(frame) && port.has_other_mtu()) {
+        again_[port_index].assign(frame.begin(), frame.end());
+        return;
+    }
     for (unsigned copy = 0; copy < copies_count; ++copy) {
         if (lun != nullptr) {
             execute_for(*lun, port, port_index, frame);
             continue;
         }
-        // A discovery round: the time to notice another MTU.
-        wants_refresh_[port_index] = true;
         for (Lun& each : luns_) {
             execute_for(each, port, port_index, frame);
         }
@@ -263,9 +271,11 @@ Server::Wake Server::serve_until_signal(int signals) {
         }
         for (std::size_t i = 0; i < ports_.size(); ++i) {
             ports_[i]->send();
-            if (wants_refresh_[i]) {
-                wants_refresh_[i] = false;
+            if (!again_[i].empty()) {
+                const std::vector<std::byte> frame = std::exchange(again_[i], {});
                 ports_[i]->refresh();
+                execute(i, frame, 1);
+                ports_[i]->send();
             }
         }
         if (has_worked) {

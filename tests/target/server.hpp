@@ -82,7 +82,8 @@ class Server {
     std::deque<Lun> luns_;
     boost::unordered_flat_map<std::uint32_t, std::uint32_t> lun_index_; // by shelf and slot
     std::vector<std::unique_ptr<PacketPort>> ports_;
-    std::vector<bool> wants_refresh_; // by port; done between batches
+    // By port: a Query Config that came under another MTU, to be answered once the port knows it.
+    std::vector<std::vector<std::byte>> again_;
     std::uint64_t now_ns_ = 0;
     ServerCounters counters_;
 };
