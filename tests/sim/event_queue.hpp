@@ -1,0 +1,57 @@
+// Virtual time: what is to happen when. Things at the same time happen in the order they were asked
+// for.
+#pragma once
+
+#include "initiator/time.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <queue>
+#include <utility>
+#include <vector>
+
+namespace uaoe::sim {
+
+using initiator::Duration;
+using initiator::Time;
+
+class EventQueue {
+  public:
+    [[nodiscard]] Time now() const { return now_; }
+
+    void at(Time time, std::function<void()> action) {
+        queue_.push({std::max(time, now_), sequence_++, std::move(action)});
+    }
+    void after(Duration delay, std::function<void()> action) {
+        at(now_ + delay, std::move(action));
+    }
+
+    // Runs the next thing that is due by `end`. False, and now() is `end`, when there is none.
+    bool step(Time end) {
+        if (queue_.empty() || queue_.top().time > end) {
+            now_ = std::max(now_, end);
+            return false;
+        }
+        Entry entry = queue_.top();
+        queue_.pop();
+        now_ = entry.time;
+        entry.action();
+        return true;
+    }
+
+  private:
+    struct Entry {
+        Time time;
+        std::uint64_t sequence;
+        std::function<void()> action;
+        bool operator<(const Entry& other) const {
+            return std::pair(time, sequence) > std::pair(other.time, other.sequence);
+        }
+    };
+    std::priority_queue<Entry> queue_;
+    Time now_{std::chrono::seconds{1}};
+    std::uint64_t sequence_ = 0;
+};
+
+} // namespace uaoe::sim

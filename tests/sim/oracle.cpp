@@ -1,0 +1,131 @@
+// The oracle of every sector.
+#include "tests/sim/oracle.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace uaoe::sim {
+
+namespace {
+
+void fill_sector(std::uint64_t value, std::uint64_t lba, std::byte* sector) {
+    std::uint64_t words[Oracle::sector_bytes / 8];
+    for (std::size_t i = 0; i < std::size(words); ++i) {
+        words[i] = i == 0 ? value : i == 1 ? lba : value * 0x9e3779b97f4a7c15 + lba + i;
+    }
+    std::memcpy(sector, words, sizeof(words));
+}
+
+} // namespace
+
+std::uint64_t Oracle::begin_write(std::uint64_t lba, std::uint64_t count, bool zeroes) {
+    const std::uint64_t number = next_++;
+    writes_[number] = {.lba = lba, .count = count, .zeroes = zeroes, .begun = number};
+    for (std::uint64_t i = lba; i < lba + count; ++i) {
+        sectors_[i].push_back(number);
+    }
+    for (auto& [read_number, read] : reads_) {
+        for (std::uint64_t i = std::max(lba, read.lba);
+             i < std::min(lba + count, read.lba + read.count); ++i) {
+            read.candidates[i - read.lba].push_back(number);
+            read.disturbed[i - read.lba] = true;
+        }
+    }
+    return number;
+}
+
+void Oracle::fill(std::uint64_t write, std::uint64_t lba, proto::Bytes buffer) const {
+    for (std::size_t i = 0; i < buffer.size() / sector_bytes; ++i) {
+        fill_sector(write, lba + i, buffer.data() + i * sector_bytes);
+    }
+}
+
+void Oracle::end_write(std::uint64_t number, bool ok) {
+    Write& write = writes_.at(number);
+    write.ended = next_++;
+    write.failed = !ok;
+    if (!ok) {
+        return;
+    }
+    // Whatever had ended before this one began is overwritten now.
+    for (std::uint64_t i = write.lba; i < write.lba + write.count; ++i) {
+        std::erase_if(sectors_[i], [&](std::uint64_t other) {
+            const Write& earlier = writes_.at(other);
+            return other != number && (other == 0 || earlier.ended != 0) &&
+                   earlier.ended < write.begun;
+        });
+    }
+}
+
+bool Oracle::is_under_way(std::uint64_t lba) const {
+    return std::ranges::any_of(sectors_[lba], [&](std::uint64_t number) {
+        const Write& write = writes_.at(number);
+        return number != 0 && (write.ended == 0 || write.failed);
+    });
+}
+
+std::uint64_t Oracle::begin_read(std::uint64_t lba, std::uint64_t count) {
+    Read read{.lba = lba, .count = count, .candidates = {}, .disturbed = {}};
+    for (std::uint64_t i = lba; i < lba + count; ++i) {
+        read.candidates.push_back(sectors_[i]);
+        read.disturbed.push_back(is_under_way(i));
+    }
+    const std::uint64_t number = next_++;
+    reads_[number] = std::move(read);
+    return number;
+}
+
+std::uint64_t Oracle::number_of(proto::ConstBytes sector, std::uint64_t lba) const {
+    if (std::ranges::all_of(sector, [](std::byte b) { return b == std::byte{0}; })) {
+        return 0;
+    }
+    std::uint64_t number = 0;
+    std::memcpy(&number, sector.data(), sizeof(number));
+    std::byte expected[sector_bytes];
+    fill_sector(number, lba, expected);
+    if (!std::ranges::equal(sector, expected)) {
+        throw Violation("sector " + std::to_string(lba) + " holds torn or foreign data");
+    }
+    return number;
+}
+
+bool Oracle::may_hold(const std::vector<std::uint64_t>& candidates, std::uint64_t value) const {
+    return std::ranges::any_of(candidates, [&](std::uint64_t number) {
+        return (writes_.at(number).zeroes ? 0 : number) == value;
+    });
+}
+
+void Oracle::end_read(std::uint64_t number, bool ok, proto::ConstBytes data) {
+    const auto node = reads_.extract(number);
+    const Read& read = node.mapped();
+    if (!ok) {
+        return;
+    }
+    for (std::uint64_t i = 0; i < read.count; ++i) {
+        const std::uint64_t lba = read.lba + i;
+        const std::uint64_t value = number_of(data.subspan(i * sector_bytes, sector_bytes), lba);
+        if (!may_hold(read.candidates[i], value)) {
+            throw Violation("stale or foreign data: sector " + std::to_string(lba) +
+                            " holds write " + std::to_string(value));
+        }
+        // Nothing was written meanwhile, so this is what it holds from now on: a late copy would
+        // change it.
+        if (!read.disturbed[i] && !is_under_way(lba)) {
+            std::erase_if(sectors_[lba], [&](std::uint64_t other) {
+                return (writes_.at(other).zeroes ? 0 : other) != value;
+            });
+        }
+    }
+}
+
+void Oracle::check_disk(proto::ConstBytes disk) const {
+    for (std::uint64_t lba = 0; lba < sectors_.size(); ++lba) {
+        const std::uint64_t value = number_of(disk.subspan(lba * sector_bytes, sector_bytes), lba);
+        if (!may_hold(sectors_[lba], value)) {
+            throw Violation("the disk's sector " + std::to_string(lba) + " holds write " +
+                            std::to_string(value));
+        }
+    }
+}
+
+} // namespace uaoe::sim

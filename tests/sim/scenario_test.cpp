@@ -1,0 +1,203 @@
+// Named scenarios in the virtual-time world, and that its runs are exact.
+#include "tests/sim/seed.hpp"
+#include "tests/sim/workload.hpp"
+#include "tests/sim/world.hpp"
+
+#include <doctest/doctest.h>
+
+#include <optional>
+
+using namespace uaoe;
+using namespace uaoe::sim;
+using namespace std::chrono_literals;
+using initiator::DeviceState;
+using initiator::PathState;
+using initiator::TargetState;
+
+namespace {
+
+constexpr proto::Address lun{1, 0};
+
+// One LUN behind as many ports as asked for, each with a target MAC of its own.
+struct Scene {
+    explicit Scene(std::uint32_t ports_count = 1, std::uint32_t mtu_bytes = 9000,
+                   std::uint16_t buffer_count = 64, initiator::EngineConfig config = {})
+        : world(1, config), disk(8192) {
+        target::LunConfig lun_config;
+        lun_config.address = lun;
+        lun_config.identify.serial = {{'S'}, 1};
+        lun_config.identify.sectors = {8192};
+        lun_config.identify.lba48 = true;
+        lun_config.identify.flush_cache = true;
+        lun_config.buffer_count = buffer_count;
+        model.emplace(lun_config, disk);
+        for (std::uint32_t i = 0; i < ports_count; ++i) {
+            world.add_port(mtu_bytes, {});
+            world.add_host({.segment = {i},
+                            .mac = {{2, 0, 0, 1, 0, static_cast<std::uint8_t>(i)}},
+                            .mtu_bytes = mtu_bytes,
+                            .lun = &*model,
+                            .buffer_count = buffer_count});
+        }
+        world.handle_completion = [this](initiator::Request& request) {
+            workload->handle_completion(request);
+        };
+    }
+
+    ~Scene() {
+        if (workload) {
+            world.engine.detach(world.events.now(), device);
+            while (world.engine.poll_completion() != nullptr) {
+            }
+        }
+    }
+    Scene(const Scene&) = delete;
+    Scene& operator=(const Scene&) = delete;
+
+    void attach(Duration fail_after, const WorkloadOptions& options) {
+        world.engine.discover(world.events.now());
+        world.pump();
+        world.run_until(world.events.now() + 100ms);
+        const auto attached =
+            world.engine.attach(world.events.now(), lun, {.fail_after = fail_after});
+        REQUIRE(attached.has_value());
+        device = *attached;
+        workload.emplace(world, device, options);
+    }
+
+    // How long the workload takes; all of it must end.
+    Duration run(Duration limit = 600s) {
+        const Time begin = world.events.now();
+        workload->start();
+        REQUIRE(world.run_while_not([&] { return workload->is_done(); }, limit));
+        return world.events.now() - begin;
+    }
+
+    World world;
+    Disk disk;
+    std::optional<target::ModelTarget> model;
+    std::optional<Workload> workload;
+    initiator::DeviceIndex device;
+};
+
+} // namespace
+
+TEST_CASE("equal seeds are equal runs, to the last frame; others are not") {
+    for (const std::uint64_t seed : {1U, 7U, 42U, 356U}) {
+        CHECK(run_seed(seed, {}).trace == run_seed(seed, {}).trace);
+    }
+    CHECK(run_seed(1, {}).trace != run_seed(2, {}).trace);
+}
+
+TEST_CASE("an engine that forgets late copies corrupts data, and the oracle sees it") {
+    unsigned violations = 0;
+    for (std::uint64_t seed = 1; seed <= 400; ++seed) {
+        violations += run_seed(seed, {.pcap_path = "", .fencing = false}).violation ? 1U : 0U;
+        REQUIRE_FALSE(run_seed(seed, {}).violation);
+    }
+    CHECK(violations > 0);
+    MESSAGE(violations << " of 400 seeds corrupt data without fencing, none with it");
+}
+
+TEST_CASE("without faults nothing is sent twice") {
+    Scene scene;
+    scene.attach(0s, {.depth = 32, .requests_count = 2000});
+    scene.run();
+    scene.workload->verify(scene.disk);
+    const auto path = scene.world.engine.target(lun)->paths.at(0);
+    CHECK(path.retransmitted == 0);
+    CHECK(path.cwnd == 64);
+}
+
+TEST_CASE("one percent of loss is recovered from, and five") {
+    for (const double loss : {0.01, 0.05}) {
+        Scene scene;
+        scene.attach(0s, {.depth = 16, .requests_count = 1000});
+        scene.world.segments[0].faults.loss = loss;
+        scene.run();
+        scene.workload->verify(scene.disk);
+        CHECK(scene.world.engine.target(lun)->paths.at(0).retransmitted > 0);
+    }
+}
+
+TEST_CASE("a target that restarts under load costs a pause and no error") {
+    Scene scene;
+    scene.attach(180s, {.depth = 16, .requests_count = 4000});
+    TargetHost& host = *scene.world.hosts[0];
+    scene.world.events.after(5ms, [&] { scene.world.stop_host(host); });
+    scene.world.events.after(3005ms, [&] { scene.world.start_host(host); });
+    const Duration took = scene.run();
+    CHECK(took > 3s);
+    CHECK(took < 8s);
+    CHECK(scene.workload->failed() == 0);
+    scene.workload->verify(scene.disk);
+}
+
+TEST_CASE("fail-after fails requests, and the device works again when the target is back") {
+    Scene scene;
+    scene.attach(5s, {.depth = 4, .requests_count = 2000, .may_fail = true});
+    TargetHost& host = *scene.world.hosts[0];
+    scene.world.events.after(5ms, [&] { scene.world.stop_host(host); });
+    scene.world.events.after(12s, [&] { scene.world.start_host(host); });
+    bool was_down = false;
+    scene.world.handle_event = [&](const initiator::Event& event) {
+        was_down = was_down || event.device_state == DeviceState::down;
+    };
+    scene.run();
+    CHECK(was_down);
+    CHECK(scene.workload->failed() > 0);
+    CHECK(scene.workload->failed() < 200);
+    CHECK(scene.world.engine.device_status(scene.device).state == DeviceState::up);
+    scene.workload->verify(scene.disk);
+}
+
+TEST_CASE("a port that goes down moves its commands to the other at once") {
+    Scene scene(2);
+    scene.attach(0s, {.depth = 32, .requests_count = 4000});
+    scene.world.events.after(5ms, [&] { scene.world.set_port_up({0}, false); });
+    scene.world.events.after(50ms, [&] { scene.world.set_port_up({0}, true); });
+    const Duration took = scene.run();
+    CHECK(took < 5s);
+    const auto target = scene.world.engine.target(lun).value();
+    CHECK(target.paths.at(0).state == PathState::up);
+    CHECK(target.paths.at(1).received > 100);
+    scene.workload->verify(scene.disk);
+}
+
+TEST_CASE("two paths carry nearly twice what one does") {
+    const auto run_with = [](std::uint32_t ports) {
+        Scene scene(ports, 1500, 16);
+        for (const auto& host : scene.world.hosts) {
+            host->service_min = host->service_max = 50us;
+        }
+        scene.attach(0s, {.depth = 64, .requests_count = 3000});
+        return scene.run();
+    };
+    const double ratio =
+        std::chrono::duration<double>(run_with(1)) / std::chrono::duration<double>(run_with(2));
+    CHECK(ratio > 1.7);
+}
+
+TEST_CASE("a small path does not shrink a jumbo one") {
+    Scene scene(2, 9000);
+    scene.world.hosts[1]->mtu_bytes = 1500;
+    scene.attach(0s, {.depth = 16, .requests_count = 500});
+    scene.run();
+    const auto target = scene.world.engine.target(lun).value();
+    REQUIRE(target.paths.size() == 2);
+    for (const auto& path : target.paths) {
+        CHECK(path.sectors_per_frame == (path.port == PortIndex{0} ? 17 : 2));
+        CHECK(path.received > 10);
+    }
+    scene.workload->verify(scene.disk);
+}
+
+TEST_CASE("buffer counts of 0 and 1 work, one command at a time") {
+    for (const std::uint16_t buffer_count : {std::uint16_t{0}, std::uint16_t{1}}) {
+        Scene scene(1, 1500, buffer_count);
+        scene.attach(0s, {.depth = 8, .requests_count = 200});
+        scene.run();
+        CHECK(scene.world.engine.target(lun)->paths.at(0).retransmitted == 0);
+        scene.workload->verify(scene.disk);
+    }
+}
