@@ -180,6 +180,15 @@ std::string one_line(std::string text) {
     return text;
 }
 
+// CLI11 only says that a command is missing.
+std::string command_mistake(const std::vector<std::string>& arguments, const char* text) {
+    if (arguments.empty()) {
+        return "name a command: discover, serve, identify or ping";
+    }
+    return arguments.front().starts_with('-') ? one_line(text)
+                                              : "there is no command \"" + arguments.front() + "\"";
+}
+
 } // namespace
 
 std::expected<CommandOptions, NothingToRun>
@@ -207,10 +216,12 @@ parse_command_line(const std::vector<std::string>& arguments) {
         }
         const auto used = app.get_subcommands();
         const std::string name = used.empty() ? "uaoe" : "uaoe " + used.front()->get_name();
-        return std::unexpected(NothingToRun{.exit_code = ExitCode::usage,
-                                            .output = {},
-                                            .error = name + ": " + one_line(error.what()) +
-                                                     "; see `" + name + " --help`"});
+        const std::string mistake =
+            used.empty() ? command_mistake(arguments, error.what()) : one_line(error.what());
+        return std::unexpected(
+            NothingToRun{.exit_code = ExitCode::usage,
+                         .output = {},
+                         .error = name + ": " + mistake + "; see `" + name + " --help`"});
     }
     if (app.got_subcommand(discover_command)) {
         return discover;

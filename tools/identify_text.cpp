@@ -16,7 +16,7 @@ std::string_view flush_text(const proto::Identify& identify) {
 
 std::string_view support_text(bool supported, bool enabled) {
     if (!supported) {
-        return "not supported";
+        return "not reported"; // older targets set no feature words, whatever they have
     }
     return enabled ? "enabled" : "supported, disabled";
 }

@@ -1,0 +1,125 @@
+// The command line: what is taken, what is refused, and how.
+#include "tools/command_line.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+using namespace uaoe;
+using namespace uaoe::tools;
+using namespace std::chrono_literals;
+
+namespace {
+
+template <class Options>
+Options parsed(const std::vector<std::string>& arguments) {
+    const auto result = parse_command_line(arguments);
+    REQUIRE(result.has_value());
+    REQUIRE(std::holds_alternative<Options>(*result));
+    return std::get<Options>(*result);
+}
+
+std::string refusal(const std::vector<std::string>& arguments) {
+    const auto result = parse_command_line(arguments);
+    REQUIRE_FALSE(result.has_value());
+    CHECK(result.error().exit_code == ExitCode::usage);
+    CHECK(result.error().output.empty());
+    CHECK_FALSE(result.error().error.empty());
+    CHECK(std::ranges::count(result.error().error, '\n') == 0);
+    return result.error().error;
+}
+
+bool contains(const std::string& text, const char* part) {
+    return text.find(part) != std::string::npos;
+}
+
+} // namespace
+
+TEST_CASE("discover: defaults and everything at once") {
+    const auto plain = parsed<DiscoverOptions>({"discover"});
+    CHECK(plain.interfaces.empty());
+    CHECK_FALSE(plain.address.has_value());
+    CHECK(plain.wait > 0ms);
+    // The address after -i is not another interface.
+    const auto full = parsed<DiscoverOptions>(
+        {"discover", "-i", "eth1", "-i", "eth2", "--wait", "500", "--json", "--watch", "e7.3"});
+    CHECK(full.interfaces == std::vector<std::string>{"eth1", "eth2"});
+    CHECK(full.wait == 500ms);
+    CHECK(full.json);
+    CHECK(full.watch);
+    CHECK(full.address == proto::Address{7, 3});
+    CHECK(parsed<DiscoverOptions>({"discover", "-i", "eth1", "1.0"}).address ==
+          proto::Address{1, 0});
+}
+
+TEST_CASE("serve: defaults and everything at once") {
+    const auto plain =
+        parsed<ServeOptions>({"serve", "1.0", "-i", "eth1", "--nbd-socket", "/run/x.sock"});
+    CHECK(plain.address == proto::Address{1, 0});
+    CHECK(plain.fail_after == 180s);
+    CHECK(plain.wait == 10s);
+    CHECK_FALSE(plain.read_only);
+    const auto full = parsed<ServeOptions>({"serve", "-i", "eth1", "-i", "eth2", "1.0",
+                                            "--nbd-socket=x", "--fail-after", "0", "--read-only",
+                                            "--wait", "3", "--stats", "s.json"});
+    CHECK(full.interfaces.size() == 2);
+    CHECK(full.fail_after == 0s);
+    CHECK(full.read_only);
+    CHECK(full.wait == 3s);
+    CHECK(full.statistics_file == "s.json");
+}
+
+TEST_CASE("ping and identify") {
+    const auto ping =
+        parsed<PingOptions>({"ping", "1.0", "-i", "eth1", "-c", "5", "--interval", "20", "--json"});
+    CHECK(ping.count == 5);
+    CHECK(ping.interval == 20ms);
+    CHECK(ping.json);
+    const auto identify = parsed<IdentifyOptions>({"identify", "1.0", "-i", "eth1", "--raw"});
+    CHECK(identify.raw);
+    CHECK_FALSE(identify.json);
+}
+
+TEST_CASE("a malformed address is refused with an example") {
+    for (const char* address :
+         {"1", "1.", ".0", "1.0.0", "x.y", "65535.0", "1.255", "1.-1", " 1.0", "e", ""}) {
+        const std::string line = refusal({"serve", address, "-i", "eth1", "--nbd-socket", "x"});
+        CHECK_MESSAGE(contains(line, "shelf.slot"), address);
+        CHECK_MESSAGE(contains(line, "1.0"), address);
+    }
+    CHECK(contains(refusal({"discover", "nonsense"}), "nonsense"));
+}
+
+TEST_CASE("wrong usage is one line that names the mistake and the help") {
+    CHECK(contains(refusal({}), "uaoe --help"));
+    CHECK(contains(refusal({"frobnicate"}), "frobnicate"));
+    CHECK(contains(refusal({"serve", "1.0", "--nbd-socket", "x"}), "--interface"));
+    CHECK(contains(refusal({"serve", "1.0", "-i", "eth1"}), "--nbd-socket"));
+    CHECK(
+        contains(refusal({"serve", "1.0", "-i", "eth1", "--nbd-socket", "x", "--ublk"}), "--ublk"));
+    CHECK(contains(
+        refusal({"serve", "1.0", "-i", "eth1", "--nbd-socket", "x", "--fail-after", "soon"}),
+        "fail-after"));
+    CHECK(contains(refusal({"discover", "--wait", "-5"}), "--wait"));
+    CHECK(contains(refusal({"ping", "1.0", "-i", "eth1", "-c", "0"}), "--count"));
+    CHECK(contains(refusal({"discover", "-i", ""}), "interface"));
+    refusal({"discover", "-i", "eth1", "1.0", "2.0"});
+    refusal({"discover", "--wait", "99999999999999999999"});
+    refusal({"serve", "1.0", "-i", "eth1", "--nbd-socket", std::string(108, 'x')});
+}
+
+TEST_CASE("help and version are for stdout and are no mistake") {
+    for (const auto& arguments : std::vector<std::vector<std::string>>{{"--help"},
+                                                                       {"--version"},
+                                                                       {"serve", "--help"},
+                                                                       {"discover", "--help"},
+                                                                       {"ping", "-h"}}) {
+        const auto result = parse_command_line(arguments);
+        REQUIRE_FALSE(result.has_value());
+        CHECK(result.error().exit_code == ExitCode::done);
+        CHECK(result.error().error.empty());
+        CHECK_FALSE(result.error().output.empty());
+    }
+    CHECK(parse_command_line({"--version"}).error().output.starts_with("uaoe "));
+    CHECK(contains(parse_command_line({"serve", "--help"}).error().output, "Examples:"));
+}
