@@ -99,8 +99,6 @@ void NbdConnection::send() {
 void NbdConnection::handle_sent(int result) {
     if (result <= 0 && result != -EINTR && result != -EAGAIN) {
         cut(); // the client is gone
-        advance();
-        return;
     }
     if (broken_) {
         drop_answers();
@@ -121,9 +119,6 @@ void NbdConnection::handle_sent(int result) {
         release(request);
     }
     sending_.pending = false;
-    if (broken_) {
-        drop_answers();
-    }
     send();
     advance();
 }

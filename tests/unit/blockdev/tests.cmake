@@ -1,2 +1,8 @@
+uaoe_unit_test(unit_blockdev
+  SOURCES blockdev/buffer_arena_test.cpp blockdev/nbd_command_test.cpp blockdev/nbd_connection_test.cpp
+          blockdev/nbd_handshake_test.cpp blockdev/nbd_server_test.cpp
+  LIBRARIES uaoe_blockdev)
+
+# Not a test: a server of RAM behind the real front end, for clients run by hand and by scripts.
 add_executable(nbd_memory_server ${CMAKE_CURRENT_LIST_DIR}/nbd_memory_server.cpp)
 target_link_libraries(nbd_memory_server PRIVATE uaoe_flags uaoe_blockdev)
