@@ -127,6 +127,7 @@ std::size_t write_frame_header(Bytes out, const FrameHeader& header) {
 }
 
 std::size_t write_ata(Bytes out, const FrameHeader& header, const AtaFields& fields) {
+    UAOE_ASSERT(fields.lba.value < lba48_sectors_max); // the field holds no more
     std::size_t used = write_frame_header(out, header);
     AtaArgument wire{.flags = fields.flags,
                      .error_feature = fields.error_feature,

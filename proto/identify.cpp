@@ -141,7 +141,10 @@ std::array<std::byte, identify_bytes> make_identify(const Identify& identify) {
     set_word(data, 47, 0x8000);
     set_word(data, 49, 0x0200); // LBA
     set_word(data, 50, 0x4000);
-    const std::uint64_t sectors28 = std::min(identify.sectors.value, lba28_sectors_max - 1);
+    // A disk that LBA28 cannot reach to its end says 0x0fffffff here (ACS-3, words 60-61).
+    const std::uint64_t sectors28 = identify.lba48
+                                        ? std::min(identify.sectors.value, lba28_sectors_max - 1)
+                                        : identify.sectors.value;
     set_word(data, 60, static_cast<unsigned>(sectors28 & 0xffffU));
     set_word(data, 61, static_cast<unsigned>(sectors28 >> 16U));
     const unsigned cache_and_smart =
@@ -158,7 +161,7 @@ std::array<std::byte, identify_bytes> make_identify(const Identify& identify) {
     set_word(data, 85, enabled);
     set_word(data, 86, features);
     set_word(data, 87, 0x4000);
-    for (std::size_t i = 0; i < 4; ++i) {
+    for (std::size_t i = 0; identify.lba48 && i < 4; ++i) {
         set_word(data, 100 + i,
                  static_cast<unsigned>((identify.sectors.value >> (16 * i)) & 0xffffU));
     }

@@ -50,8 +50,7 @@ struct Identify {
 
 // Nothing when there are fewer than 512 bytes, or when the words contradict each other so that the
 // disk cannot be addressed safely: no sectors, more sectors than the addressing form reaches, a
-// logical sector that is not a power of two of 512..4096 bytes, a physical one larger than 2^15
-// logical ones.
+// logical sector that is not a power of two of 512..4096 bytes.
 [[nodiscard]] std::optional<Identify> parse_identify(ConstBytes data);
 
 // A 512-byte IDENTIFY block that parse_identify reads back (model targets and tests).
