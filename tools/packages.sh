@@ -3,7 +3,7 @@
 
 packages_build="cmake ninja-build g++ pkg-config libboost1.81-dev liburing-dev libnl-3-dev libnl-route-3-dev
 libcli11-dev nlohmann-json3-dev libfmt-dev doctest-dev"
-packages_quickstart="vblade iproute2 e2fsprogs libnbd-bin"
+packages_quickstart="vblade iproute2 e2fsprogs libnbd-bin jq"
 packages_tests="vblade iproute2 e2fsprogs libnbd-bin qemu-utils fio jq procps"
 
 # become_root "$0" "$@": runs the script again under sudo when it is not root.
