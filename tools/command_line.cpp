@@ -13,8 +13,8 @@ namespace {
 
 constexpr const char* program_text = R"(Reaches ATA-over-Ethernet targets from user space.)";
 
-constexpr const char* program_footer = R"(
-Exit codes: 0 done; 1 failed; 2 wrong usage; 3 no such target or device; 5 no permission.
+constexpr const char* program_footer =
+    R"(Exit codes: 0 done; 1 failed; 2 wrong usage; 3 no such target or device; 5 no permission.
 Opening a network interface needs root, or the capability CAP_NET_RAW.
 
 Examples:
@@ -22,8 +22,8 @@ Examples:
   uaoe serve 1.0 -i eth1 -i eth2 --nbd-socket /run/uaoe-1.0.sock
 `uaoe COMMAND --help` tells more.)";
 
-constexpr const char* discover_footer = R"(
-A target is listed with its state: ready; identifying (no answer to IDENTIFY yet); mute (it never
+constexpr const char* discover_footer =
+    R"(A target is listed with its state: ready; identifying (no answer to IDENTIFY yet); mute (it never
 answers IDENTIFY); reserved (another initiator holds it); unavailable (its disk is gone); conflict
 (two different disks answer under one address); failed.
 Finding nothing is an empty list and exit code 0; with ADDR, not finding it is exit code 3.
@@ -33,10 +33,11 @@ Examples:
   uaoe discover -i eth1 --json | jq -r '.[].address'
   uaoe discover -i eth1 --wait 500 1.0)";
 
-constexpr const char* serve_footer = R"(
-Serves one LUN in the foreground, as a Network Block Device export on a unix socket. Prints the
+constexpr const char* serve_footer =
+    R"(Serves one LUN in the foreground, as a Network Block Device export on a unix socket. Prints the
 export's URI on stdout once it can be used. SIGINT and SIGTERM end it: requests that are under way
-get up to 5 s, a second signal ends it at once. SIGUSR1 writes the statistics.
+get up to 5 s, a second signal ends it at once. SIGUSR1 writes the statistics, to stderr without
+--stats. When two different disks answer under one address it refuses to start.
 This version does not make devices in /dev by itself; `nbd-client -unix PATH /dev/nbd0 -N 1.0` can.
 
 Examples:
@@ -44,13 +45,12 @@ Examples:
   uaoe serve 1.0 -i eth1 -i eth2 --fail-after 10 --nbd-socket /run/uaoe-1.0.sock
   nbdinfo 'nbd+unix:///1.0?socket=/run/uaoe-1.0.sock')";
 
-constexpr const char* identify_footer = R"(
-Examples:
+constexpr const char* identify_footer = R"(Examples:
   uaoe identify 1.0 -i eth1
   uaoe identify 1.0 -i eth1 --raw | hdparm --Istdin)";
 
-constexpr const char* ping_footer = R"(
-Asks every path to the target for its configuration; that touches no data.
+constexpr const char* ping_footer =
+    R"(Asks every path to the target for its configuration; that touches no data.
 
 Examples:
   uaoe ping 1.0 -i eth1 -c 10
@@ -136,7 +136,7 @@ CLI::App* add_serve(CLI::App& app, ServeOptions& options) {
     add_time(*command, "--fail-after", options.fail_after, 0, seconds_max,
              "Requests fail when the target is silent for so long; 0: they wait for ever");
     command->add_flag("--read-only", options.read_only, "Refuse writes");
-    add_time(*command, "--wait", options.wait, 0, seconds_max,
+    add_time(*command, "--wait", options.wait, 1, seconds_max,
              "How long to wait for the target at the start");
     command
         ->add_option("--stats", options.statistics_file,

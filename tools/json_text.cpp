@@ -142,7 +142,11 @@ std::string watch_json(std::string_view change, const initiator::TargetStatus& t
     json["change"] = change;
     if (path_index) {
         json["address"] = proto::to_string(target.address);
-        json["path"] = short_path(target.paths.at(*path_index), interfaces);
+        initiator::PathStatus path = target.paths.at(*path_index);
+        if (change == "path_lost") { // the engine does not look after targets that nobody uses
+            path.state = initiator::PathState::down;
+        }
+        json["path"] = short_path(path, interfaces);
     } else {
         json.update(target_json(target, interfaces));
     }

@@ -36,6 +36,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::chrono::milliseconds finish_grace = 5s; // for requests under way at the end
+constexpr const char* temporary_suffix = ".new";
 
 class Serve {
   public:
@@ -129,13 +130,8 @@ Serve::Prepared Serve::prepare() {
 }
 
 Serve::Prepared Serve::attach(const initiator::TargetStatus& target) {
-    for (const auto& path : target.paths) {
-        if (path.state == initiator::PathState::conflict) {
-            report(fmt::format(
-                "{}: CONFLICT: a different disk answers at {} on {}; that path is not used",
-                proto::to_string(target.address), proto::to_string(path.target_mac),
-                session_.shard->interface_name(path.port)));
-        }
+    if (auto conflict = conflict_error(target, session_.interfaces)) {
+        return std::unexpected(std::move(*conflict));
     }
     const auto device = session_.shard->attach(
         options_.address, {.fail_after = options_.fail_after, .read_only = options_.read_only});
@@ -282,7 +278,7 @@ void Serve::write_statistics(const std::string& json) {
         report(json.substr(0, json.size() - 1));
         return;
     }
-    const std::string temporary = options_.statistics_file + ".new";
+    const std::string temporary = options_.statistics_file + temporary_suffix;
     std::FILE* file = std::fopen(temporary.c_str(), "we");
     bool written = file != nullptr && std::fputs(json.c_str(), file) >= 0;
     if (file != nullptr) {
@@ -294,9 +290,29 @@ void Serve::write_statistics(const std::string& json) {
     }
 }
 
+// Better now than at the end of a run.
+std::expected<void, Error> check_statistics_file(const std::string& path) {
+    const std::string temporary = path + temporary_suffix;
+    if (path.empty()) {
+        return {};
+    }
+    std::FILE* file = std::fopen(temporary.c_str(), "we");
+    if (file == nullptr) {
+        return std::unexpected(Error{.what = "cannot write statistics to " + path,
+                                     .why = std::strerror(errno),
+                                     .what_to_do = "name a file that can be written with --stats"});
+    }
+    std::fclose(file);
+    unlink(temporary.c_str());
+    return {};
+}
+
 } // namespace
 
 CommandResult run_serve(const ServeOptions& options) {
+    if (auto writable = check_statistics_file(options.statistics_file); !writable) {
+        return std::unexpected(writable.error());
+    }
     auto session = open_session(options.interfaces, {});
     if (!session) {
         return std::unexpected(session.error());

@@ -47,7 +47,7 @@ class Progress {
   public:
     Progress(proto::Address address, std::string interfaces, initiator::Duration wait)
         : address_(address), interfaces_(std::move(interfaces)), wait_(wait),
-          start_(initiator::clock_now()), next_(start_ + 500ms) {}
+          start_(initiator::clock_now()), next_(start_ + 1s) {}
 
     void update(initiator::Shard& shard) {
         const initiator::Time now = initiator::clock_now();
@@ -147,6 +147,28 @@ Error absent_error(proto::Address address, const std::vector<std::string>& inter
         break;
     }
     return error;
+}
+
+std::optional<Error> conflict_error(const initiator::TargetStatus& target,
+                                    const std::vector<Interface>& interfaces) {
+    const auto place = [&](const initiator::PathStatus& path) {
+        return fmt::format("{} on {}", proto::to_string(path.target_mac),
+                           path.port.value < interfaces.size() ? interfaces[path.port.value].name
+                                                               : std::string("?"));
+    };
+    const auto other =
+        std::ranges::find(target.paths, PathState::conflict, &initiator::PathStatus::state);
+    const auto known =
+        std::ranges::find(target.paths, PathState::up, &initiator::PathStatus::state);
+    if (other == target.paths.end() || known == target.paths.end()) {
+        return std::nullopt;
+    }
+    return Error{.what = "cannot open " + proto::to_string(target.address),
+                 .why = fmt::format("two different disks answer under this address (conflict): "
+                                    "serial {} at {}, another one at {}",
+                                    target.identify.serial.view(), place(*known), place(*other)),
+                 .what_to_do = "give one of them another address, or name only the interface of "
+                               "the right one"};
 }
 
 std::expected<std::optional<initiator::TargetStatus>, Error>

@@ -32,6 +32,11 @@ struct Sighting {
 [[nodiscard]] Error absent_error(proto::Address address, const std::vector<std::string>& interfaces,
                                  const Sighting& sighting, initiator::Duration wait);
 
+// When another disk answers under the target's address. Which of the two was meant nobody can know,
+// and it would be chance which one is written to: the first to answer.
+[[nodiscard]] std::optional<Error> conflict_error(const initiator::TargetStatus& target,
+                                                  const std::vector<Interface>& interfaces);
+
 // The target, or nothing when `interrupted` said so. With `report_progress` it says on stderr what
 // it waits for.
 [[nodiscard]] std::expected<std::optional<initiator::TargetStatus>, Error>

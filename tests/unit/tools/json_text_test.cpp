@@ -84,6 +84,7 @@ TEST_CASE("a change is one line, of a target or of a path") {
     const Json path = Json::parse(watch_json("path_lost", sample_target(), 1, sample_interfaces()));
     CHECK(path["address"] == "7.3");
     CHECK(path["path"]["interface"] == "eth2");
+    CHECK(path["path"]["state"] == "down");
 }
 
 TEST_CASE("ping --json leaves out round trips that are none") {

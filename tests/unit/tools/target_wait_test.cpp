@@ -76,3 +76,14 @@ TEST_CASE("a trial read that fails says why") {
     CHECK(contains(trial_read_error({1, 0}, initiator::Status::timed_out).line(), "not a read"));
     CHECK(trial_read_error({1, 0}, initiator::Status::reserved).exit_code == ExitCode::failed);
 }
+
+TEST_CASE("two disks under one address are named, so that people find them") {
+    auto target = sample_target();
+    CHECK_FALSE(conflict_error(target, sample_interfaces()).has_value());
+    target.paths[1].state = PathState::conflict;
+    const auto error = conflict_error(target, sample_interfaces());
+    REQUIRE(error.has_value());
+    CHECK(error->exit_code == ExitCode::failed);
+    CHECK(contains(error->line(), "serial S1 at 02:00:00:00:01:00 on eth1"));
+    CHECK(contains(error->line(), "02:00:00:00:01:01 on eth2"));
+}
