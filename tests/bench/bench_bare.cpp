@@ -1,0 +1,247 @@
+// The ceiling: a windowed loop on the same packet link, with nothing of an initiator in it. Every
+// answer is matched to its slot by its tag, read data is copied once (as any initiator must), and
+// the next command is sent. No timers but one that ends a stall, no splitting, no windows, no tags
+// that change.
+#include "initiator/linux/clock.hpp"
+#include "initiator/linux/packet_link.hpp"
+#include "initiator/linux/port_monitor.hpp"
+#include "initiator/tag.hpp"
+#include "proto/frame.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/core.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/resource.h>
+
+#include <cstring>
+#include <vector>
+
+using namespace uaoe;
+using namespace uaoe::initiator;
+
+namespace {
+
+struct Options {
+    std::string interface;
+    std::string address = "1.0";
+    std::uint32_t sectors = 2;
+    std::uint32_t window = 16;
+    std::uint64_t disk_sectors = 1U << 18U;
+    double seconds = 2;
+    bool write = false;
+    bool sequential = false;
+    int cpu = -1;
+};
+
+class Loop {
+  public:
+    Loop(PacketLink& link, const Options& options, const proto::MacAddress& own_mac)
+        : link_(link), options_(options), own_mac_(own_mac),
+          address_(proto::parse_address(options.address).value_or(proto::Address{})),
+          memory_(static_cast<std::size_t>(options.window) * options.sectors * 512) {}
+
+    // Broadcasts Query Config until the LUN answers.
+    bool find_target() {
+        for (int tries = 0; tries < 20; ++tries) {
+            Transmit& transmit = link_.next_transmit();
+            const proto::FrameHeader header{
+                .destination = proto::broadcast_mac,
+                .source = own_mac_,
+                .address = address_,
+                .command = proto::Command::query_config,
+                .tag = make_tag({.shard = 0, .slot = tag_slot_query_config, .generation = 0})};
+            const std::size_t used =
+                proto::write_query_config(transmit.header, header, {.version = 1, .string = {}});
+            transmit.header_bytes =
+                static_cast<std::uint32_t>(proto::pad_frame(transmit.header, used));
+            transmit.payload = {};
+            link_.queue();
+            link_.flush();
+            wait(100);
+            bool found = false;
+            link_.receive(64, [&](proto::ConstBytes bytes) {
+                const auto frame = proto::parse_frame(bytes);
+                if (frame && frame->command == proto::Command::query_config &&
+                    frame->address == address_) {
+                    target_mac_ = frame->source;
+                    found = true;
+                }
+            });
+            if (found) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    void run_until(Time end) {
+        if (!started_) {
+            started_ = true;
+            fill_window();
+        }
+        std::uint32_t idle_turns = 0;
+        while (clock_now() < end) {
+            const std::size_t received =
+                link_.receive(256, [&](proto::ConstBytes bytes) { handle_answer(bytes); });
+            link_.flush();
+            if (received > 0) {
+                idle_turns = 0;
+            } else if (!wait(50) && ++idle_turns > 3) {
+                ++stalls_; // something was lost: begin again
+                fill_window();
+                idle_turns = 0;
+            }
+        }
+    }
+
+    [[nodiscard]] std::uint64_t done() const { return done_; }
+    [[nodiscard]] std::uint64_t stalls() const { return stalls_; }
+
+  private:
+    bool wait(int milliseconds) const {
+        pollfd readable{.fd = link_.fd(), .events = POLLIN, .revents = 0};
+        return poll(&readable, 1, milliseconds) > 0;
+    }
+
+    void fill_window() {
+        for (std::uint32_t slot = 0; slot < options_.window; ++slot) {
+            send(slot);
+        }
+        link_.flush();
+    }
+
+    void send(std::uint32_t slot) {
+        const std::uint64_t places = options_.disk_sectors / options_.sectors;
+        const std::uint64_t place =
+            options_.sequential ? next_++ % places : next_++ * 7919 % places;
+        Transmit& transmit = link_.next_transmit();
+        const proto::FrameHeader header{.destination = target_mac_,
+                                        .source = own_mac_,
+                                        .address = address_,
+                                        .command = proto::Command::ata,
+                                        .tag =
+                                            make_tag({.shard = 0, .slot = slot, .generation = 1})};
+        const auto opcode = options_.write ? proto::AtaCommand::write_sectors_ext
+                                           : proto::AtaCommand::read_sectors_ext;
+        std::size_t used = proto::write_ata(
+            transmit.header, header,
+            {.flags = static_cast<std::uint8_t>(proto::ata_flag_extended |
+                                                (options_.write ? proto::ata_flag_write : 0U)),
+             .sector_count = static_cast<std::uint8_t>(options_.sectors),
+             .command_status = static_cast<std::uint8_t>(opcode),
+             .lba = {place * options_.sectors}});
+        transmit.payload = {};
+        if (options_.write) {
+            transmit.payload = buffer(slot);
+        } else {
+            used = proto::pad_frame(transmit.header, used);
+        }
+        transmit.header_bytes = static_cast<std::uint32_t>(used);
+        link_.queue();
+        if (link_.is_full()) {
+            link_.flush();
+        }
+    }
+
+    void handle_answer(proto::ConstBytes bytes) {
+        const auto frame = proto::parse_frame(bytes);
+        if (!frame || frame->command != proto::Command::ata) {
+            return;
+        }
+        const std::uint32_t slot = split_tag(frame->tag).slot;
+        if (slot >= options_.window) {
+            return;
+        }
+        if (!options_.write &&
+            bytes.size() >= proto::ata_frame_header_bytes + buffer(slot).size()) {
+            std::memcpy(buffer(slot).data(), bytes.data() + proto::ata_frame_header_bytes,
+                        buffer(slot).size());
+        }
+        ++done_;
+        send(slot);
+    }
+
+    proto::Bytes buffer(std::uint32_t slot) {
+        const std::size_t bytes = options_.sectors * std::size_t{512};
+        return std::span(memory_).subspan(slot * bytes, bytes);
+    }
+
+    PacketLink& link_;
+    const Options& options_;
+    proto::MacAddress own_mac_;
+    proto::MacAddress target_mac_;
+    proto::Address address_;
+    std::vector<std::byte> memory_;
+    std::uint64_t next_ = 0;
+    std::uint64_t done_ = 0;
+    std::uint64_t stalls_ = 0;
+    bool started_ = false;
+};
+
+double cpu_seconds() {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    const auto seconds = [](const timeval& t) {
+        return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+    };
+    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+int fail(const std::string& line) {
+    fmt::print(stderr, "bench_bare: {}\n", line);
+    return 1;
+}
+
+int run(const Options& options) {
+    auto monitor = PortMonitor::open({options.interface});
+    if (!monitor || !(*monitor)->state(0)) {
+        return fail("no such interface");
+    }
+    const InterfaceState state = *(*monitor)->state(0);
+    auto link = PacketLink::open(options.interface, state.ifindex, 0);
+    if (!link) {
+        return fail(link.error().line());
+    }
+    Loop loop(**link, options, state.port.mac);
+    if (!loop.find_target()) {
+        return fail("no target " + options.address);
+    }
+    loop.run_until(clock_now() + 200ms);
+    const std::uint64_t done_before = loop.done();
+    const double cpu_before = cpu_seconds();
+    const Time begin = clock_now();
+    loop.run_until(begin +
+                   std::chrono::nanoseconds{static_cast<std::int64_t>(options.seconds * 1e9)});
+    const double elapsed = std::chrono::duration<double>(clock_now() - begin).count();
+    const double cpu = cpu_seconds() - cpu_before;
+    const auto frames = static_cast<double>(loop.done() - done_before);
+    fmt::print("{{\"frames_per_s\":{:.0f},\"mb_per_s\":{:.1f},\"cpu_us_per_frame\":{:.3f},"
+               "\"stalls\":{}}}\n",
+               frames / elapsed, frames * options.sectors * 512 / elapsed / 1e6, cpu * 1e6 / frames,
+               loop.stalls());
+    return 0;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app("A bare windowed loop against one LUN");
+    Options options;
+    app.add_option("-i,--interface", options.interface)->required();
+    app.add_option("--address", options.address);
+    app.add_option("--sectors", options.sectors, "of one frame");
+    app.add_option("--window", options.window, "frames in flight");
+    app.add_option("--seconds", options.seconds);
+    app.add_flag("--write", options.write);
+    app.add_flag("--sequential", options.sequential);
+    app.add_option("--cpu", options.cpu, "run on this processor only");
+    CLI11_PARSE(app, argc, argv);
+    if (options.cpu >= 0) {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        CPU_SET(static_cast<std::size_t>(options.cpu), &set);
+        sched_setaffinity(0, sizeof(set), &set);
+    }
+    return run(options);
+}

@@ -1,0 +1,236 @@
+// Packet link, port monitor and shard on a veth pair, in a network namespace of this process alone.
+#include "initiator/linux/clock.hpp"
+#include "initiator/linux/packet_link.hpp"
+#include "initiator/linux/port_monitor.hpp"
+#include "initiator/linux/shard.hpp"
+#include "initiator/tag.hpp"
+#include "proto/frame.hpp"
+
+#include <doctest/doctest.h>
+
+#include <arpa/inet.h>
+#include <cerrno>
+#include <cstdlib>
+#include <fcntl.h>
+#include <iostream>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <string>
+#include <sys/socket.h>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+using namespace uaoe;
+using namespace uaoe::initiator;
+using namespace std::chrono_literals;
+
+namespace {
+
+bool shell(const std::string& command) {
+    return std::system(command.c_str()) == 0; // NOLINT(concurrency-mt-unsafe)
+}
+
+// A namespace with near0 and far0 joined, up, MTU 9000. Leaves it again at the end, which removes
+// it.
+class Namespace {
+  public:
+    Namespace() {
+        before_ = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+        ready_ = unshare(CLONE_NEWNET) == 0 &&
+                 shell("ip link add near0 mtu 9000 type veth peer name far0 mtu 9000 && "
+                       "ip link set near0 up && ip link set far0 up");
+        if (!ready_) {
+            std::cout << "SKIP: needs root, network namespaces and ip(8)\n";
+        }
+    }
+    ~Namespace() {
+        CHECK(setns(before_, CLONE_NEWNET) == 0);
+        close(before_);
+    }
+    Namespace(const Namespace&) = delete;
+    Namespace& operator=(const Namespace&) = delete;
+    [[nodiscard]] bool ready() const { return ready_; }
+
+  private:
+    int before_ = -1;
+    bool ready_ = false;
+};
+
+// The other end of the cable: a plain packet socket.
+class Peer {
+  public:
+    Peer() : fd_(socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK, htons(proto::ethertype_aoe))) {
+        sockaddr_ll address{};
+        address.sll_family = AF_PACKET;
+        address.sll_protocol = htons(proto::ethertype_aoe);
+        address.sll_ifindex = static_cast<int>(if_nametoindex("far0"));
+        const int buffer_bytes = 64 << 20;
+        setsockopt(fd_, SOL_SOCKET, SO_RCVBUFFORCE, &buffer_bytes, sizeof(buffer_bytes));
+        REQUIRE(bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
+    }
+    ~Peer() { close(fd_); }
+    Peer(const Peer&) = delete;
+    Peer& operator=(const Peer&) = delete;
+
+    void send(std::uint32_t slot, std::size_t bytes) const {
+        std::vector<std::byte> frame(bytes, static_cast<std::byte>(slot));
+        proto::write_frame_header(frame,
+                                  {.destination = proto::broadcast_mac,
+                                   .version_flags = 0x18,
+                                   .address = {1, 0},
+                                   .command = proto::Command::ata,
+                                   .tag = make_tag({.shard = 0, .slot = slot, .generation = 0})});
+        while (::send(fd_, frame.data(), frame.size(), 0) < 0 && errno == ENOBUFS) {
+        }
+    }
+    // The next frame's size; 0 when there is none within a second.
+    std::size_t receive() const {
+        pollfd readable{.fd = fd_, .events = POLLIN, .revents = 0};
+        std::byte frame[16384];
+        if (poll(&readable, 1, 1000) <= 0) {
+            return 0;
+        }
+        const ssize_t bytes = recv(fd_, frame, sizeof(frame), 0);
+        return bytes < 0 ? 0 : static_cast<std::size_t>(bytes);
+    }
+
+  private:
+    int fd_;
+};
+
+} // namespace
+
+TEST_CASE("a thousand frames each way, small and jumbo, arrive whole") {
+    const Namespace network;
+    if (!network.ready()) {
+        return;
+    }
+    auto link = PacketLink::open("near0", static_cast<int>(if_nametoindex("near0")), 0);
+    REQUIRE(link.has_value());
+    const Peer peer;
+    for (const std::size_t bytes : {std::size_t{60}, std::size_t{9014}}) {
+        for (std::uint32_t i = 0; i < 1000; ++i) {
+            peer.send(i, bytes);
+        }
+        std::uint32_t next = 0;
+        for (int tries = 0; tries < 100 && next < 1000; ++tries) {
+            (*link)->receive(100, [&](proto::ConstBytes frame) {
+                CHECK(frame.size() == bytes);
+                CHECK(split_tag(proto::parse_frame(frame)->tag).slot == next);
+                CHECK(frame.back() == static_cast<std::byte>(next));
+                ++next;
+            });
+        }
+        CHECK(next == 1000);
+        const std::vector<std::byte> payload(bytes - 36, std::byte{7});
+        std::size_t arrived = 0;
+        for (std::uint32_t i = 0; i < 1000; ++i) {
+            Transmit& transmit = (*link)->next_transmit();
+            transmit.header_bytes = static_cast<std::uint32_t>(proto::write_ata(
+                transmit.header, {.destination = proto::broadcast_mac, .address = {1, 0}}, {}));
+            transmit.payload = payload;
+            (*link)->queue();
+            if ((*link)->is_full() || i == 999) {
+                (*link)->flush();
+            }
+        }
+        while (arrived < 1000 && peer.receive() == bytes) {
+            ++arrived;
+        }
+        CHECK(arrived == 1000);
+    }
+    CHECK((*link)->counters().frames_unsendable == 0);
+}
+
+TEST_CASE("the monitor tells of down, up, MTU, gone, and back with another index") {
+    const Namespace network;
+    if (!network.ready()) {
+        return;
+    }
+    auto monitor = PortMonitor::open({"near0"});
+    REQUIRE(monitor.has_value());
+    std::optional<InterfaceState> state = (*monitor)->state(0);
+    REQUIRE(state.has_value());
+    CHECK(state->is_ethernet);
+    CHECK(state->port.mtu_bytes == 9000);
+    const int ifindex = state->ifindex;
+    (*monitor)->set_handler(
+        [&](std::size_t, const std::optional<InterfaceState>& now) { state = now; });
+    const auto until = [&](auto holds) {
+        const Time end = clock_now() + 5s;
+        while (!holds() && clock_now() < end) {
+            pollfd readable{.fd = (*monitor)->fd(), .events = POLLIN, .revents = 0};
+            if (poll(&readable, 1, 100) > 0) {
+                (*monitor)->handle_readable();
+            }
+        }
+        return holds();
+    };
+    CHECK(until([&] { return state && state->port.up; }));
+    REQUIRE(shell("ip link set far0 down")); // the carrier
+    CHECK(until([&] { return state && !state->port.up && state->administratively_up; }));
+    REQUIRE(shell("ip link set far0 up && ip link set near0 mtu 1500"));
+    CHECK(until([&] { return state && state->port.up && state->port.mtu_bytes == 1500; }));
+    REQUIRE(shell("ip link set near0 down"));
+    CHECK(until([&] { return state && !state->administratively_up; }));
+    REQUIRE(shell("ip link del near0"));
+    CHECK(until([&] { return !state; }));
+    REQUIRE(shell("ip link add near0 type veth peer name far0 && ip link set near0 up && "
+                  "ip link set far0 up"));
+    CHECK(until([&] { return state && state->port.up && state->ifindex != ifindex; }));
+}
+
+TEST_CASE("interfaces that cannot be used are refused with the reason") {
+    const Namespace network;
+    if (!network.ready()) {
+        return;
+    }
+    const auto why = [](const std::string& name) {
+        const auto shard = Shard::open({.engine = {}, .interfaces = {name}});
+        return shard ? std::string("opened") : shard.error().line();
+    };
+    CHECK(why("none0").find("no such interface") != std::string::npos);
+    CHECK(why("lo").find("not an Ethernet interface") != std::string::npos);
+    CHECK(why("near0") == "opened");
+    REQUIRE(shell("ip link set near0 down"));
+    CHECK(why("near0").find("ip link set near0 up") != std::string::npos);
+    CHECK(Shard::open({.engine = {}, .interfaces = {"near0", "near0"}}).error().exit_code ==
+          ExitCode::usage);
+}
+
+TEST_CASE("tasks posted from another thread run on the shard's, and stop ends it") {
+    const Namespace network;
+    if (!network.ready()) {
+        return;
+    }
+    auto shard = Shard::open({.engine = {}, .interfaces = {"near0"}});
+    REQUIRE(shard.has_value());
+    std::thread::id ran_on;
+    int order = 0;
+    std::thread runner([&] { (*shard)->run(); });
+    (*shard)->post([&] {
+        ran_on = std::this_thread::get_id();
+        order = order * 10 + 1;
+    });
+    (*shard)->post([&] { order = order * 10 + 2; });
+    (*shard)->post([&] { (*shard)->stop(); });
+    const std::thread::id runner_id = runner.get_id();
+    runner.join();
+    CHECK(ran_on == runner_id);
+    CHECK(order == 12);
+}
+
+TEST_CASE("a shard waits no longer than it is told") {
+    const Namespace network;
+    if (!network.ready()) {
+        return;
+    }
+    auto shard = Shard::open({.engine = {}, .interfaces = {"near0"}});
+    REQUIRE(shard.has_value());
+    const Time begin = clock_now();
+    CHECK_FALSE((*shard)->run_until([] { return false; }, 50ms));
+    CHECK(clock_now() - begin < 5s);
+}
