@@ -1,7 +1,7 @@
 // What comes in: finding the command an answer belongs to, and what the answer says.
 //
 // An answer is taken only when everything it carries fits the copy its tag names: address, command,
-// and the MAC the copy was sent to. Otherwise it is counted and ignored.
+// the port it was sent from, and both MACs. Otherwise it is counted and ignored.
 #include "initiator/engine_state.hpp"
 
 #include <algorithm>
@@ -60,6 +60,14 @@ void Engine::State::handle_frame(Time now, PortIndex port, proto::ConstBytes byt
         ++counters.not_for_us;
         return;
     }
+    // A NIC in a bridge, or a switch that floods, brings what other initiators are told.
+    const bool is_for_us =
+        frame->destination == ports[port.value].state.mac ||
+        (frame->command == proto::Command::query_config && frame->destination.is_multicast());
+    if (!is_for_us) {
+        ++counters.not_for_us;
+        return;
+    }
     const TagFields tag = split_tag(frame->tag);
     const bool is_boot = frame->tag.value == 0 && frame->command == proto::Command::query_config;
     const bool is_ours =
@@ -83,7 +91,7 @@ void Engine::State::handle_frame(Time now, PortIndex port, proto::ConstBytes byt
         return;
     }
     if (frame->command != proto::Command::ata || frame->address != command->target->address ||
-        frame->source != transmission->path->target_mac) {
+        frame->source != transmission->path->target_mac || port != transmission->path->port) {
         ++counters.mismatched;
         return;
     }
@@ -107,6 +115,7 @@ void Engine::State::handle_answer(Time now, Command& command, Transmission& tran
                                 &Transmission::answered);
         if (all_answered && !command.forgotten_sent_at) {
             remove_fence(command);
+            admit_wanted();
         }
         return;
     }
@@ -123,9 +132,10 @@ void Engine::State::account_answer(Time now, Command& command, Transmission& tra
     transmission.answered = true;
     ++path.received;
     path.last_heard = now;
+    path.answered_up_to = std::max(path.answered_up_to, transmission.sent_at);
     path.silent_rounds_count = 0;
-    if (command.target->device != nullptr) {
-        command.target->device->last_heard = now;
+    if (command.target->device != nullptr && command.kind != CommandKind::identify) {
+        command.target->device->last_answer = now;
     }
     const bool is_transfer =
         command.kind == CommandKind::identify ||

@@ -10,7 +10,10 @@ namespace uaoe::initiator {
 Transmission& Command::add_transmission(Path& path, Time now) {
     if (transmissions_count == transmissions_max) {
         if (!transmissions.front().answered) {
-            forgotten_sent_at = transmissions.front().sent_at;
+            const Transmission& oldest = transmissions.front();
+            const bool is_first = !forgotten_sent_at;
+            forgotten_path = is_first || forgotten_path == oldest.path ? oldest.path : nullptr;
+            forgotten_sent_at = oldest.sent_at;
         }
         std::shift_left(transmissions.begin(), transmissions.end(), 1);
         --transmissions_count;
@@ -40,8 +43,8 @@ CommandPool::~CommandPool() {
     free_.clear();
 }
 
-Command* CommandPool::allocate(std::size_t reserved) {
-    if (free_.size() <= reserved) {
+Command* CommandPool::allocate() {
+    if (free_.empty()) {
         return nullptr;
     }
     Command& command = free_.front();
@@ -58,7 +61,10 @@ void CommandPool::release(Command& command) {
     command.kind = CommandKind::data;
     command.attempts_count = 0;
     command.transmissions_count = 0;
+    command.first_sent_at = {};
     command.forgotten_sent_at.reset();
+    command.forgotten_path = nullptr;
+    command.is_held = false;
     command.sectors_max = 0;
     command.operation = Operation::read;
     command.target = nullptr;

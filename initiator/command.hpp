@@ -2,7 +2,7 @@
 // live in a fixed pool whose slot numbers are part of their tags.
 //
 // A slot is free, queued (to be sent, for the first time or again), in flight, or lingering:
-// finished, but a copy of it may still be on the wire.
+// finished, but a copy of it may still reach the disk.
 #pragma once
 
 #include "initiator/request.hpp"
@@ -64,8 +64,11 @@ struct Command {
     std::span<std::byte> scratch; // discard: its block of ranges
     Time first_sent_at;
     std::optional<Time> forgotten_sent_at; // of the newest forgotten copy that had no answer
+    Path* forgotten_path = nullptr;        // of all of those; nullptr: of several paths
     std::uint32_t sectors_max = 0;         // of its longest copy
-    Time fence_until;                      // lingering: when no copy can be alive any more
+    Time fence_until;                      // lingering: when no copy can be in the fabric any more
+    Time hold_until;                       // lingering: when no copy is feared in a target either
+    bool is_held = false;                  // lingering: past fence_until, see fences.cpp
 
     [[nodiscard]] Transmission& latest() { return transmissions[transmissions_count - 1U]; }
 
@@ -105,9 +108,9 @@ class CommandPool {
     CommandPool(const CommandPool&) = delete;
     CommandPool& operator=(const CommandPool&) = delete;
 
-    // A command in phase queued and in no list; nullptr when no more than `reserved` slots are
-    // free.
-    Command* allocate(std::size_t reserved);
+    // A command in phase queued and in no list; nullptr when no slot is free.
+    Command* allocate();
+    [[nodiscard]] std::size_t free_count() const { return free_.size(); }
     void release(Command& command); // in no list, not a fence
     Command* at(std::uint32_t slot) { return slot < slots_.size() ? &slots_[slot] : nullptr; }
     std::span<Command> slots() { return slots_; }

@@ -33,6 +33,13 @@ struct EngineConfig {
     // treated as still on its way for this long. IEEE 802.1D 7.7.3: a bridge discards a frame after
     // at most 1 s.
     Duration linger = 1s;
+    // A target that stands still executes what waits in its queue when it goes on. So an unanswered
+    // copy of a write is feared, beyond `linger`, until its target MAC has answered something that
+    // was sent after the copy can have arrived, but at most for this long.
+    Duration target_hold = 30s;
+    // Writes wait for this long after the engine's first input: frames of a predecessor that was
+    // ended or killed under load may live as long (`linger`). 0 where there can be none.
+    Duration settle = 1s;
 
     Duration discover_interval = 60s; // Query Config broadcasts; 0 = only when discover() is called
     Duration probe_interval = 1s;     // of a path that does not answer

@@ -42,7 +42,7 @@ std::expected<DeviceIndex, AttachError> Engine::State::attach(Time now, proto::A
     device.options = options;
     device.state = DeviceState::up;
     device.sequence_next = 0;
-    device.last_heard = now;
+    device.last_answer = now;
     device.operations = {};
     device.fenced_writes = 0;
     device.info = {.address = address,
@@ -127,7 +127,7 @@ void Engine::State::submit(Time now, DeviceEntry& device, Request& request) {
         if (may_admit(device, request)) {
             admit(device, request);
         } else {
-            ++device.fenced_writes;
+            device.fenced_writes += is_settling ? 0 : 1;
             device.waiting_writes.push_back(request);
         }
     }
@@ -142,6 +142,9 @@ bool Engine::State::may_admit(DeviceEntry& device, Request& request) const {
         if (overlaps(before.lba, before.sectors, request.lba, request.sectors)) {
             return false;
         }
+    }
+    if (is_settling) {
+        return false;
     }
     const Target& target = *device.target;
     const std::uint64_t reach = std::min(target.fence_sectors_max, request.lba.value);
@@ -186,7 +189,7 @@ void Engine::State::admit_waiting(DeviceEntry& device) {
 
 // One FLUSH at a time covers everything that waits for one and may have it: flushes whose earlier
 // writes are all finished, and writes that wait for their FUA.
-void Engine::State::prepare_flush(DeviceEntry& device) {
+void Engine::State::prepare_flush(Time now, DeviceEntry& device) {
     if (device.flush_command != nullptr || device.flush_waiting.empty()) {
         return;
     }
@@ -216,6 +219,7 @@ void Engine::State::prepare_flush(DeviceEntry& device) {
     command->device = &device;
     command->lba = {};
     command->sectors = 0;
+    command->first_sent_at = now;
     device.flush_command = command;
     device.resend.push_front(*command);
 }
@@ -253,6 +257,7 @@ void Engine::State::finish_command(Time now, Command& command, Status status) {
     if (RequestState::commands_count(*request) == 0 && RequestState::unsent(*request).value == 0) {
         finish_request_data(device, *request);
     }
+    make_ready(device); // it left room in a window, also when it was given up
 }
 
 // The first failure decides; what was not sent yet never is. The commands under way are waited for.
@@ -263,52 +268,6 @@ void Engine::State::fail_request(DeviceEntry& device, Request& request, Status s
     if (RequestState::unsent(request).value > 0) {
         RequestState::unsent(request) = {};
         device.send_queue.erase(device.send_queue.iterator_to(request));
-    }
-}
-
-void Engine::State::retire_command(Time now, Command& command) {
-    const bool writes = command.kind == CommandKind::data && changes_data(command.operation);
-    std::optional<Time> last_sent = command.forgotten_sent_at;
-    for (std::size_t i = 0; i < command.transmissions_count; ++i) {
-        const Transmission& copy = command.transmissions[i];
-        if (!copy.answered) {
-            last_sent = std::max(last_sent.value_or(copy.sent_at), copy.sent_at);
-        }
-    }
-    if (!writes || !last_sent || *last_sent + config.linger <= now) {
-        release_command(command);
-        return;
-    }
-    if (!command.scratch.empty()) {
-        scratch_free.push_back(command.scratch);
-        command.scratch = {};
-    }
-    command.phase = CommandPhase::lingering;
-    command.device = nullptr;
-    command.request = nullptr;
-    command.fence_until = *last_sent + config.linger;
-    Target& target = *command.target;
-    target.fences.insert(command);
-    target.fence_sectors_max =
-        std::max<std::uint64_t>(target.fence_sectors_max, command.sectors_max);
-    auto place = lingering.end();
-    while (place != lingering.begin() && std::prev(place)->fence_until > command.fence_until) {
-        --place;
-    }
-    lingering.insert(place, command);
-    timers.arm_at_most(linger_timer, command.fence_until);
-}
-
-void Engine::State::remove_fence(Command& command) {
-    Target& target = *command.target;
-    target.fences.erase(target.fences.iterator_to(command));
-    if (target.fences.empty()) {
-        target.fence_sectors_max = 0;
-    }
-    lingering.erase(lingering.iterator_to(command));
-    release_command(command);
-    if (target.device != nullptr) {
-        admit_waiting(*target.device);
     }
 }
 

@@ -36,6 +36,7 @@ void Engine::State::handle_port(Time now, PortIndex index, const PortState& stat
     const bool went_down = port.state.up && !state.up;
     const bool came_up = !port.state.up && state.up;
     port.state = state;
+    begin_to_settle(now);
     if (!state.up && port.wants_discover) {
         port.wants_discover = false;
         --discovers_wanted_count;
@@ -145,15 +146,23 @@ void Engine::State::handle_query_config(Time now, PortIndex port, const proto::F
     update_payload(*path);
 
     const TagFields tag = split_tag(frame.tag);
-    const bool is_boot = frame.tag.value == 0;
-    if (!is_boot && path->probe_outstanding && tag.generation == path->probe_generation) {
+    // A target that starts says so with tag 0, mostly to everybody. The kernel's driver on this
+    // host asks with tag 0, and those answers come from targets that were heard a moment ago.
+    const bool is_boot = frame.tag.value == 0 && (frame.destination.is_multicast() ||
+                                                  now - path->last_heard >= config.rto_max);
+    if (frame.tag.value != 0 && path->probe_outstanding &&
+        tag.generation == path->probe_generation) {
         path->probe_outstanding = false;
+        path->answered_up_to = std::max(path->answered_up_to, path->probe_sent_at);
         push_event({.kind = EventKind::probe_answered,
                     .address = target->address,
                     .port = port,
                     .target_mac = frame.source,
                     .path_state = path->state,
                     .duration = now - path->probe_sent_at});
+    }
+    if (is_boot) {
+        stop_identify(*path); // it was asked of what the target was before
     }
     if (is_boot || path->state != PathState::up) {
         verify_path(now, *path);

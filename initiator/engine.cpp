@@ -78,6 +78,7 @@ Engine::State::~State() {
     identify_queue.clear();
     probe_queue.clear();
     lingering.clear();
+    held.clear();
     for (const auto& [address, target] : targets) {
         target->fences.clear();
         for (const auto& path : target->paths) {
@@ -99,6 +100,7 @@ Engine::State::~State() {
     }
     timers.disarm(discover_timer);
     timers.disarm(linger_timer);
+    timers.disarm(settle_timer);
 }
 
 // A full ring drops the oldest: news is for people, who rather hear the latest.

@@ -54,6 +54,8 @@ struct Engine::State {
     void starve(DeviceEntry& device);
     Command* allocate_command(DeviceEntry& device);
     void release_command(Command& command);
+    void release_scratch(Command& command);
+    void wake_starved();
 
     // ---- answers.cpp: what comes in ----
     void handle_frame(Time now, PortIndex port, proto::ConstBytes bytes);
@@ -67,11 +69,20 @@ struct Engine::State {
     void handle_path_timer(Time now, Path& path);
     void handle_identify_timeout(Time now, Path& path);
     void handle_device_timer(Time now, DeviceEntry& device);
-    void handle_linger_timer(Time now);
     void arm_path_timer(Path& path);
     void lose_command(Time now, Command& command);
     void evacuate_path(Path& path); // its commands go to other paths
     void remove_from_flight(Command& command);
+
+    // ---- fences.cpp: finished writes of which a copy may still reach the disk ----
+    void retire_command(Time now, Command& command); // free, or lingering behind a fence
+    void fence(Time now, Command& command, Time last_sent);
+    [[nodiscard]] bool copies_are_gone(const Command& command) const;
+    void ask_paths(Time now, const Command& command); // of copies that are feared
+    void remove_fence(Command& command);
+    void handle_linger_timer(Time now);
+    void begin_to_settle(Time now);
+    void admit_wanted();
 
     // ---- devices.cpp: requests and their life ----
     std::expected<DeviceIndex, AttachError> attach(Time now, proto::Address address,
@@ -82,16 +93,14 @@ struct Engine::State {
     bool may_admit(DeviceEntry& device, Request& request) const;
     void admit(DeviceEntry& device, Request& request);
     void admit_waiting(DeviceEntry& device);
-    void prepare_flush(DeviceEntry& device);
+    void prepare_flush(Time now, DeviceEntry& device);
     void finish_command(Time now, Command& command, Status status);
-    void retire_command(Time now, Command& command); // free, or lingering behind a fence
     void finish_request_data(DeviceEntry& device, Request& request);
     void fail_request(DeviceEntry& device, Request& request, Status status);
     void complete(DeviceEntry& device, Request& request, Status status);
     void finish_flush(DeviceEntry& device, Status status);
     void fail_everything(Time now, DeviceEntry& device, Status status);
     void update_device_state(Time now, Target& target);
-    void remove_fence(Command& command);
 
     void push_event(const Event& event);
     std::optional<Event> poll_event();
@@ -107,12 +116,16 @@ struct Engine::State {
     // back.
     std::size_t commands_reserved_for_identify;
     CommandQueue lingering; // by fence_until
+    CommandQueue held;      // past it, feared in the queue of a target
+    bool is_settling = false;
+    bool settle_began = false;
     std::vector<std::array<std::byte, 512>> scratch_blocks;
     std::vector<std::span<std::byte>> scratch_free;
 
     TimerQueue timers;
     Timer discover_timer{TimerKind::discover};
     Timer linger_timer{TimerKind::linger};
+    Timer settle_timer{TimerKind::settle};
 
     ProbeQueue probe_queue;
     IdentifyQueue identify_queue;

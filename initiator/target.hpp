@@ -48,6 +48,7 @@ struct Path {
         0; // timeouts in a row, one a round trip, with nothing heard in between
     Time last_heard;
     Time last_silent_round;
+    Time answered_up_to; // when the newest frame that had an answer was sent; see fences.cpp
 
     Command* identify = nullptr; // the one that is queued or in flight
     Time identify_since;
@@ -95,10 +96,11 @@ struct DeviceEntry {
     std::uint64_t sequence_next = 0;
     std::uint32_t requests_pending = 0;
     Time pending_since; // when the oldest silence can have begun
-    Time last_heard;
+    Time last_answer;   // to data or FLUSH: a target that only says who it is does no work
     Timer fail_timer{TimerKind::device, this};
     boost::intrusive::list_member_hook<> ready_hook; // in `ready` or `starved`
     bool is_starved = false;
+    bool wants_admission = false; // a fence of its target fell
 
     std::array<OperationCounters, 5> operations;
     std::uint64_t fenced_writes = 0;
@@ -126,8 +128,9 @@ struct Target {
     std::vector<std::unique_ptr<Path>> paths;
     std::size_t path_next = 0; // round robin
     DeviceEntry* device = nullptr;
+    std::size_t commands_count = 0; // slots of its data and flushes, lingering ones included
 
-    Fences fences;                       // write copies that may still be on the wire
+    Fences fences;                       // write copies that may still reach the disk
     std::uint64_t fence_sectors_max = 0; // no fence is longer
 
     // A target MAC queues buffer_count commands whichever of our ports they come from.

@@ -1,5 +1,4 @@
-// What does not come in: retransmission timeouts, suspect paths, fail-after, and fences that run
-// out.
+// What does not come in: retransmission timeouts, suspect paths and fail-after.
 #include "initiator/engine_state.hpp"
 
 #include <algorithm>
@@ -28,6 +27,13 @@ void Engine::State::handle_timeout(Time now) {
             break;
         case TimerKind::linger:
             handle_linger_timer(now);
+            break;
+        case TimerKind::settle:
+            is_settling = false;
+            for (DeviceEntry& device : devices) {
+                device.wants_admission = true;
+            }
+            admit_wanted();
             break;
         }
     }
@@ -160,7 +166,7 @@ void Engine::State::handle_device_timer(Time now, DeviceEntry& device) {
         return;
     }
     const Time deadline =
-        std::max(device.last_heard, device.pending_since) + device.options.fail_after;
+        std::max(device.last_answer, device.pending_since) + device.options.fail_after;
     if (deadline > now) {
         timers.arm(device.fail_timer, deadline);
         return;
@@ -177,15 +183,6 @@ void Engine::State::handle_device_timer(Time now, DeviceEntry& device) {
                 .address = device.target->address,
                 .device_state = device.state});
     fail_everything(now, device, Status::timed_out);
-}
-
-void Engine::State::handle_linger_timer(Time now) {
-    while (!lingering.empty() && lingering.front().fence_until <= now) {
-        remove_fence(lingering.front());
-    }
-    if (!lingering.empty()) {
-        timers.arm(linger_timer, lingering.front().fence_until);
-    }
 }
 
 } // namespace uaoe::initiator

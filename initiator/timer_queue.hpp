@@ -16,6 +16,7 @@ enum class TimerKind : std::uint8_t {
     device,   // fail-after of a device
     discover, // the next Query Config broadcast
     linger,   // the first copy of a finished write that may still be on its way
+    settle,   // frames of a predecessor of this engine are gone
 };
 
 struct Timer {

@@ -119,6 +119,7 @@ bool Engine::State::poll_transmit(Time now, Transmit& transmit) {
     while (!ready.empty()) {
         DeviceEntry& device = ready.front();
         if (transmit_for(now, device, transmit)) {
+            make_ready(device); // it may have starved for something else meanwhile
             if (++burst_count >= burst_frames_max) {
                 burst_count = 0;
                 ready.splice(ready.end(), ready, ready.begin());
@@ -188,25 +189,29 @@ bool Engine::State::transmit_identify(Time now, Transmit& transmit) {
     if (identify_queue.empty() || identifies_count >= config.identifies_in_flight_max) {
         return false;
     }
-    Path& path = identify_queue.front();
+    // When every slot is taken, those that have one from their last try go on.
+    const auto next = std::ranges::find_if(identify_queue, [&](const Path& path) {
+        return path.identify != nullptr || commands.free_count() > 0;
+    });
+    if (next == identify_queue.end()) {
+        return false;
+    }
+    Path& path = *next;
     if (path.identify == nullptr) {
-        path.identify = commands.allocate(0);
-        if (path.identify == nullptr) {
-            return false; // all slots in flight or lingering; one comes back
-        }
+        path.identify = commands.allocate();
         path.identify->kind = CommandKind::identify;
         path.identify->target = path.target;
         path.identify->sectors = 1;
         path.identify->first_sent_at = now;
     }
-    identify_queue.pop_front();
+    identify_queue.erase(next);
     ++identifies_count;
     send_command(now, *path.identify, path, transmit);
     return true;
 }
 
 bool Engine::State::transmit_for(Time now, DeviceEntry& device, Transmit& transmit) {
-    prepare_flush(device);
+    prepare_flush(now, device);
     return transmit_again(now, device, transmit) || transmit_next_cut(now, device, transmit);
 }
 
@@ -379,21 +384,37 @@ void Engine::State::make_ready(DeviceEntry& device) {
     }
 }
 
-// nullptr moves the device to the starved ones, which are ready again when a slot comes back.
+// nullptr moves the device to the starved ones, which are ready again when a slot comes back. No
+// LUN may hold more than twice what it leaves to the others, or a dead one would stop them all.
 Command* Engine::State::allocate_command(DeviceEntry& device) {
-    Command* command = commands.allocate(commands_reserved_for_identify);
-    if (command == nullptr) {
+    const std::size_t free = commands.free_count();
+    if (free <= commands_reserved_for_identify ||
+        device.target->commands_count >= 2 * (free - commands_reserved_for_identify)) {
         starve(device);
+        return nullptr;
     }
-    return command;
+    ++device.target->commands_count;
+    return commands.allocate();
 }
 
 void Engine::State::release_command(Command& command) {
+    release_scratch(command);
+    if (command.kind != CommandKind::identify) {
+        --command.target->commands_count;
+    }
+    commands.release(command);
+    wake_starved();
+}
+
+void Engine::State::release_scratch(Command& command) {
     if (!command.scratch.empty()) {
         scratch_free.push_back(command.scratch);
         command.scratch = {};
+        wake_starved();
     }
-    commands.release(command);
+}
+
+void Engine::State::wake_starved() {
     while (!starved.empty()) {
         DeviceEntry& device = starved.front();
         starved.pop_front();

@@ -82,7 +82,8 @@ class World {
                    .devices_count_max = 2,
                    .paths_per_target_max = 4,
                    .commands_count_max = 24,
-                   .window_frames_max = 16}) {
+                   .window_frames_max = 16,
+                   .settle = Duration{0}}) {
         for (std::uint32_t index = 0; index < ports_count; ++index) {
             set_port(index, true, 1500);
         }
@@ -139,9 +140,7 @@ class World {
   private:
     void set_port(std::uint32_t index, bool up, std::uint32_t mtu_bytes) {
         engine_.handle_port(now_, {index},
-                            {.up = up,
-                             .mtu_bytes = mtu_bytes,
-                             .mac = {{2, 0, 0, 0, 1, static_cast<std::uint8_t>(index)}}});
+                            {.up = up, .mtu_bytes = mtu_bytes, .mac = port_mac(index)});
     }
 
     void submit(Choices& choices) {
@@ -208,9 +207,10 @@ class World {
     void config_answer(Choices& choices) {
         std::array<std::byte, 128> bytes;
         const auto string = choices.bytes(choices.below(8));
+        const PortIndex port{choices.below(ports_count + 1)};
         const std::size_t used = proto::write_query_config(
             bytes,
-            {.destination = {{2, 0, 0, 0, 1, 0}},
+            {.destination = choices.below(4) == 0 ? proto::broadcast_mac : port_mac(port.value),
              .source = mac_of(choices.below(6)),
              .version_flags = (proto::aoe_version << 4U) | proto::flag_response,
              .address = choices.below(4) == 0 ? proto::Address{choices.byte(), 1} : lun,
@@ -219,7 +219,7 @@ class World {
             {.buffer_count = static_cast<std::uint16_t>(choices.byte() * choices.byte()),
              .sectors_per_frame = choices.byte(),
              .string = string});
-        engine_.handle_frame(now_, {choices.below(ports_count + 1)}, std::span(bytes).first(used));
+        engine_.handle_frame(now_, port, std::span(bytes).first(used));
     }
 
     void unasked(Choices& choices) {
@@ -287,6 +287,9 @@ class World {
         }
     }
 
+    static proto::MacAddress port_mac(std::uint32_t index) {
+        return {{2, 0, 0, 0, 1, static_cast<std::uint8_t>(index)}};
+    }
     static proto::MacAddress mac_of(std::uint32_t number) {
         return {{2, 0, 0, 0, 0, static_cast<std::uint8_t>(0x0a + number)}};
     }

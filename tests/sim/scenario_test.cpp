@@ -18,10 +18,13 @@ namespace {
 
 constexpr proto::Address lun{1, 0};
 
+// No predecessor, so nothing of one to wait for.
+constexpr initiator::EngineConfig first_engine{.settle = 0s};
+
 // One LUN behind as many ports as asked for, each with a target MAC of its own.
 struct Scene {
     explicit Scene(std::uint32_t ports_count = 1, std::uint32_t mtu_bytes = 9000,
-                   std::uint16_t buffer_count = 64, initiator::EngineConfig config = {})
+                   std::uint16_t buffer_count = 64, initiator::EngineConfig config = first_engine)
         : world(1, config), disk(8192) {
         target::LunConfig lun_config;
         lun_config.address = lun;

@@ -21,7 +21,10 @@ initiator::EngineConfig draw_config(Random& random, bool fencing) {
     config.commands_count_max = random.pick(64U, 256U, 4096U);
     config.rto_min = random.pick(Duration{1ms}, Duration{5ms}, Duration{20ms});
     config.rto_max = random.pick(Duration{200ms}, Duration{2s});
-    config.linger = fencing ? linger : Duration{0};
+    if (!fencing) {
+        config.linger = config.target_hold = Duration{0};
+    }
+    config.settle = random.pick(Duration{0}, Duration{1s});
     config.discover_interval = random.pick(Duration{2s}, Duration{60s});
     return config;
 }

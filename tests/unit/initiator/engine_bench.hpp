@@ -49,9 +49,10 @@ struct SentFrame {
 
 class Bench final : public RequestOwner {
   public:
+    // `settle` replaces that of the configuration: few tests want to wait for their first write.
     explicit Bench(EngineConfig config = {}, std::uint32_t mtu_bytes = 1500,
-                   std::uint32_t ports_count = 1)
-        : engine(config) {
+                   std::uint32_t ports_count = 1, Duration settle = 0s)
+        : engine(with_settle(config, settle)) {
         for (std::uint32_t i = 0; i < ports_count; ++i) {
             set_port(i, true, mtu_bytes);
         }
@@ -59,9 +60,7 @@ class Bench final : public RequestOwner {
 
     void set_port(std::uint32_t index, bool up, std::uint32_t mtu_bytes = 1500) {
         engine.handle_port(now, {index},
-                           {.up = up,
-                            .mtu_bytes = mtu_bytes,
-                            .mac = {{2, 0, 0, 0, 1, static_cast<std::uint8_t>(index)}}});
+                           {.up = up, .mtu_bytes = mtu_bytes, .mac = port_mac({index})});
     }
 
     // Everything the engine wants to send now.
@@ -88,8 +87,12 @@ class Bench final : public RequestOwner {
         const proto::Tag tag =
             is_boot ? proto::Tag{0}
                     : make_tag({.shard = 0, .slot = tag_slot_query_config, .generation = 0});
+        proto::FrameHeader head = header(mac, proto::Command::query_config, tag, port);
+        if (is_boot) {
+            head.destination = proto::broadcast_mac;
+        }
         const std::size_t used = proto::write_query_config(
-            bytes, header(mac, proto::Command::query_config, tag),
+            bytes, head,
             {.buffer_count = buffer_count, .sectors_per_frame = sectors, .string = {}});
         engine.handle_frame(now, port, std::span(bytes).first(used));
     }
@@ -98,7 +101,7 @@ class Bench final : public RequestOwner {
                 std::uint8_t error = 0, proto::ConstBytes data = {}) {
         std::vector<std::byte> bytes(64 + data.size());
         const std::size_t used = proto::write_ata(
-            bytes, header(sent.frame.destination, proto::Command::ata, sent.frame.tag),
+            bytes, header(sent.frame.destination, proto::Command::ata, sent.frame.tag, sent.port),
             {.error_feature = error, .command_status = status, .data = data});
         engine.handle_frame(now, sent.port, std::span(bytes).first(used));
     }
@@ -106,7 +109,7 @@ class Bench final : public RequestOwner {
     void answer_error(const SentFrame& sent, proto::AoeError error) {
         std::array<std::byte, 64> bytes;
         proto::FrameHeader head =
-            header(sent.frame.destination, proto::Command::ata, sent.frame.tag);
+            header(sent.frame.destination, proto::Command::ata, sent.frame.tag, sent.port);
         head.version_flags |= proto::flag_error;
         head.error = error;
         engine.handle_frame(now, sent.port,
@@ -117,9 +120,23 @@ class Bench final : public RequestOwner {
         answer(sent, proto::ata_status_ready, 0, proto::make_identify(data));
     }
 
+    // To a Query Config of ours, with its tag.
+    void answer_config(const SentFrame& sent) {
+        std::array<std::byte, 64> bytes;
+        const std::size_t used = proto::write_query_config(
+            bytes,
+            header(sent.frame.destination, proto::Command::query_config, sent.frame.tag, sent.port),
+            {.buffer_count = 16, .sectors_per_frame = 2, .string = {}});
+        engine.handle_frame(now, sent.port, std::span(bytes).first(used));
+    }
+
     // Executes reads, writes and flushes on `disk` and answers.
     void serve(const SentFrame& sent) {
-        if (sent.is(proto::AtaCommand::identify_device)) {
+        if (sent.frame.command == proto::Command::query_config) {
+            if (!sent.frame.destination.is_multicast()) {
+                answer_config(sent);
+            }
+        } else if (sent.is(proto::AtaCommand::identify_device)) {
             answer_identify(sent, identify);
         } else if (sent.is(proto::AtaCommand::write_sectors_ext)) {
             std::memcpy(disk.data() + sent.ata.lba.value * 512, sent.ata.data.data(),
@@ -188,9 +205,18 @@ class Bench final : public RequestOwner {
         return true;
     }
 
+    static EngineConfig with_settle(EngineConfig config, Duration settle) {
+        config.settle = settle;
+        return config;
+    }
+
+    static proto::MacAddress port_mac(PortIndex port) {
+        return {{2, 0, 0, 0, 1, static_cast<std::uint8_t>(port.value)}};
+    }
+
     static proto::FrameHeader header(const proto::MacAddress& source, proto::Command command,
-                                     proto::Tag tag) {
-        return {.destination = {{2, 0, 0, 0, 1, 0}},
+                                     proto::Tag tag, PortIndex port = {0}) {
+        return {.destination = port_mac(port),
                 .source = source,
                 .version_flags = (proto::aoe_version << 4U) | proto::flag_response,
                 .address = lun,

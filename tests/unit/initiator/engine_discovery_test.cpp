@@ -231,3 +231,37 @@ TEST_CASE("probe asks each path for its configuration and reports the round trip
     CHECK(event->duration == 700us);
     CHECK_FALSE(bench.engine.poll_event());
 }
+
+TEST_CASE("tag 0 from a target that is busy answering is for the kernel's driver, not a start") {
+    Bench bench;
+    const DeviceIndex device = bench.attach();
+    Io io(bench, Operation::read, 0, 1);
+    bench.engine.submit(bench.now, device, io.request);
+    const auto sent = bench.take_sent();
+    std::array<std::byte, 64> bytes;
+    const std::size_t used = proto::write_query_config(
+        bytes, Bench::header(target_mac_a, proto::Command::query_config, {0}),
+        {.buffer_count = 16, .sectors_per_frame = 2, .string = {}});
+    bench.engine.handle_frame(bench.now, {0}, std::span(bytes).first(used));
+    CHECK(bench.engine.target(lun)->paths[0].state == PathState::up);
+    CHECK(bench.engine.target(lun)->paths[0].in_flight == 1);
+    bench.serve(sent[0]);
+    CHECK(bench.completed_with(io.request, Status::ok));
+    // Of one that was not heard for long it may be a start: vblade -m tells its initiators one by
+    // one.
+    bench.advance(3s);
+    bench.engine.handle_frame(bench.now, {0}, std::span(bytes).first(used));
+    CHECK(bench.engine.target(lun)->paths[0].state == PathState::unverified);
+}
+
+TEST_CASE("what a target said before it started again does not verify it") {
+    Bench bench;
+    bench.attach();
+    bench.config_answer(target_mac_a, 16, {0}, 2, true);
+    const SentFrame asked_before = bench.take_sent().at(0);
+    bench.config_answer(target_mac_a, 16, {0}, 2, true);
+    bench.answer_identify(asked_before, bench.identify);
+    CHECK(bench.engine.target(lun)->paths[0].state == PathState::unverified);
+    bench.serve_all();
+    CHECK(bench.engine.target(lun)->paths[0].state == PathState::up);
+}

@@ -266,3 +266,158 @@ TEST_CASE("a small pool starves nobody for ever") {
         CHECK(bench.completed_with(io->request, Status::ok));
     }
 }
+
+TEST_CASE("a lost or slow FLUSH is given as long as fail-after, however late it is by the clock") {
+    Bench bench;
+    bench.now = Time{100h};
+    const DeviceIndex device = bench.attach({.fail_after = 180s});
+    Io flush(bench, Operation::flush, 0, 0);
+    bench.engine.submit(bench.now, device, flush.request);
+    REQUIRE(bench.take_sent().size() == 1); // lost
+    for (int i = 0; i < 40; ++i) {
+        bench.advance(100ms);
+    }
+    bench.drain();
+    CHECK(bench.completed.empty());
+    for (int i = 0; i < 40; ++i) {
+        bench.advance(100ms);
+        bench.serve_all();
+    }
+    CHECK(bench.completed_with(flush.request, Status::ok));
+}
+
+// Two reads share a window of one frame; the first is given up while its second command is lost.
+TEST_CASE("what is given up leaves its room to what waits") {
+    Bench bench({.discover_interval = 0s});
+    const DeviceIndex device = bench.attach({.fail_after = 0s}, 2);
+    Io first(bench, Operation::read, 0, 4);
+    Io second(bench, Operation::read, 100, 2);
+    bench.engine.submit(bench.now, device, first.request);
+    bench.engine.submit(bench.now, device, second.request);
+    const auto sent = bench.take_sent();
+    REQUIRE(sent.size() == 2);
+    bench.advance(25ms); // both are lost, the window closes to one
+    REQUIRE(bench.take_sent().size() == 1);
+    bench.answer(sent[1], proto::ata_status_ready | proto::ata_status_error, 0x40); // UNC, late
+    bool done = false;
+    for (int i = 0; i < 50 && !done; ++i) {
+        for (const SentFrame& frame : bench.take_sent()) {
+            // What is left of the first read has no answer, ever.
+            if (frame.ata.lba.value != 0 || frame.is(proto::AtaCommand::identify_device)) {
+                bench.serve(frame);
+            }
+        }
+        bench.advance(50ms);
+        done = bench.completed_with(second.request, Status::ok);
+    }
+    CHECK(done);
+    CHECK(bench.completed_with(first.request, Status::io_error));
+}
+
+TEST_CASE("fail-after also ends the wait for a target that only answers IDENTIFY with an error") {
+    Bench bench;
+    const DeviceIndex device = bench.attach({.fail_after = 5s});
+    Io io(bench, Operation::read, 0, 1);
+    bench.engine.submit(bench.now, device, io.request);
+    Duration took{};
+    while (!bench.completed_with(io.request, Status::timed_out) && took < 60s) {
+        for (const SentFrame& frame : bench.take_sent()) {
+            if (frame.is(proto::AtaCommand::identify_device)) {
+                bench.answer_error(frame, proto::AoeError::device_unavailable);
+            }
+        }
+        bench.advance(10ms);
+        took += 10ms;
+    }
+    CHECK(took > 4900ms);
+    CHECK(took < 5100ms);
+    CHECK(bench.engine.device_status(device).state == DeviceState::down);
+}
+
+TEST_CASE("what a target tells another initiator is not taken, whoever sees it") {
+    Bench bench({}, 1500, 2);
+    const DeviceIndex device = bench.attach();
+    Io io(bench, Operation::write, 0, 1);
+    bench.engine.submit(bench.now, device, io.request);
+    const SentFrame sent = bench.take_sent().at(0);
+    std::array<std::byte, 64> bytes;
+    auto head = Bench::header(target_mac_a, proto::Command::ata, sent.frame.tag);
+    head.destination = {{2, 0, 0, 0, 9, 9}};
+    std::size_t used = proto::write_ata(bytes, head, {.command_status = 0x40, .data = {}});
+    bench.engine.handle_frame(bench.now, {0}, std::span(bytes).first(used));
+    CHECK(bench.engine.counters().not_for_us == 1);
+    head.destination = Bench::port_mac({1}); // ours, but not the port that asked
+    used = proto::write_ata(bytes, head, {.command_status = 0x40, .data = {}});
+    bench.engine.handle_frame(bench.now, {1}, std::span(bytes).first(used));
+    CHECK(bench.engine.counters().mismatched == 1);
+    bench.drain();
+    CHECK(bench.completed.empty());
+    bench.serve(sent);
+    CHECK(bench.completed_with(io.request, Status::ok));
+}
+
+TEST_CASE("a dead LUN leaves command slots to a healthy one") {
+    Bench bench({.commands_count_max = 64, .window_frames_initial = 1000});
+    const DeviceIndex dead = bench.attach({.fail_after = 0s}, 1000);
+    constexpr proto::Address healthy_address{1, 1};
+    const auto as_healthy = [&](const SentFrame* sent, auto write) {
+        std::array<std::byte, 600> bytes;
+        auto head = Bench::header(
+            target_mac_b, sent != nullptr ? proto::Command::ata : proto::Command::query_config,
+            sent != nullptr ? sent->frame.tag : make_tag({.slot = tag_slot_query_config}));
+        head.address = healthy_address;
+        const std::size_t used = write(bytes, head);
+        bench.engine.handle_frame(bench.now, {0}, std::span(bytes).first(used));
+    };
+    as_healthy(nullptr, [](auto& bytes, const auto& head) {
+        return proto::write_query_config(
+            bytes, head, {.buffer_count = 16, .sectors_per_frame = 2, .string = {}});
+    });
+    const SentFrame identify = bench.take_sent().at(0);
+    const auto disk = proto::make_identify(small_disk());
+    as_healthy(&identify, [&](auto& bytes, const auto& head) {
+        return proto::write_ata(bytes, head, {.command_status = 0x40, .data = disk});
+    });
+    const auto healthy = bench.engine.attach(bench.now, healthy_address, {.fail_after = 0s});
+    REQUIRE(healthy.has_value());
+    std::vector<std::unique_ptr<Io>> ios;
+    for (int i = 0; i < 100; ++i) {
+        ios.push_back(std::make_unique<Io>(bench, Operation::read, 0, 2));
+        bench.engine.submit(bench.now, dead, ios.back()->request);
+    }
+    for (int i = 0; i < 10; ++i) {
+        bench.take_sent(); // no answer to any
+        bench.advance(25ms);
+    }
+    Io io(bench, Operation::read, 0, 1);
+    bench.engine.submit(bench.now, *healthy, io.request);
+    const auto sent = bench.take_sent();
+    CHECK(std::ranges::any_of(
+        sent, [&](const SentFrame& frame) { return frame.frame.address == healthy_address; }));
+    bench.engine.detach(bench.now, *healthy);
+}
+
+TEST_CASE("IDENTIFY goes on when lost commands hold every slot and many paths are asked") {
+    Bench bench({.paths_per_target_max = 12, .commands_count_max = 8});
+    const DeviceIndex device = bench.attach();
+    for (std::uint8_t i = 1; i < 12; ++i) {
+        bench.config_answer({{2, 0, 0, 0, 3, i}});
+    }
+    bench.serve_all();
+    std::vector<std::unique_ptr<Io>> ios;
+    for (int i = 0; i < 16; ++i) {
+        ios.push_back(std::make_unique<Io>(bench, Operation::read, 0, 2));
+        bench.engine.submit(bench.now, device, ios.back()->request);
+    }
+    for (int i = 0; i < 400; ++i) { // nobody answers
+        bench.take_sent();
+        bench.advance(25ms);
+    }
+    for (int i = 0; i < 400; ++i) { // all are back
+        bench.advance(25ms);
+        bench.serve_all();
+    }
+    for (const auto& io : ios) {
+        CHECK(bench.completed_with(io->request, Status::ok));
+    }
+}

@@ -1,0 +1,164 @@
+// Fences: finished writes of which a copy may still reach the disk. AoE has no sequence numbers, so
+// such a copy would overwrite newer data; overlapping writes wait until it cannot.
+//
+// A copy without an answer is gone when both are true:
+//   1. `linger` has passed since it was sent: it is no longer in the fabric;
+//   2. it does not wait in a target that stands still. That is known once the target's MAC has
+//      answered a frame sent after (1), because a target takes its frames in order. A path that
+//      carries nothing is asked with Query Config, which touches no data. A path whose local port
+//      is down cannot tell: there (1) has to do.
+// A target that never answers again is feared for `target_hold`.
+//
+// The frames of an earlier engine on this host (a daemon that was killed) are unknown here: writes
+// wait for `settle` at the start.
+#include "initiator/engine_state.hpp"
+
+#include <algorithm>
+#include <span>
+
+namespace uaoe::initiator {
+
+namespace {
+
+// How often held fences are looked at, and their paths asked.
+constexpr Duration hold_check_interval = 125ms;
+
+// The target that got it has answered something that was sent when the copy was out of the fabric.
+bool is_gone(const Target& target, const Path& path, Time sent_at, Duration linger) {
+    return path.state == PathState::down ||
+           std::ranges::any_of(target.paths, [&](const auto& other) {
+               return other->target_mac == path.target_mac &&
+                      other->answered_up_to >= sent_at + linger;
+           });
+}
+
+std::span<const Transmission> copies_of(const Command& command) {
+    return std::span(command.transmissions).first(command.transmissions_count);
+}
+
+} // namespace
+
+void Engine::State::retire_command(Time now, Command& command) {
+    const bool writes = command.kind == CommandKind::data && changes_data(command.operation);
+    std::optional<Time> last_sent = command.forgotten_sent_at;
+    for (const Transmission& copy : copies_of(command)) {
+        if (!copy.answered) {
+            last_sent = std::max(last_sent.value_or(copy.sent_at), copy.sent_at);
+        }
+    }
+    if (!writes || !last_sent || (*last_sent + config.linger <= now && copies_are_gone(command)) ||
+        *last_sent + std::max(config.linger, config.target_hold) <= now) {
+        release_command(command);
+        return;
+    }
+    fence(now, command, *last_sent);
+}
+
+void Engine::State::fence(Time now, Command& command, Time last_sent) {
+    release_scratch(command);
+    command.phase = CommandPhase::lingering;
+    command.device = nullptr;
+    command.request = nullptr;
+    command.fence_until = last_sent + config.linger;
+    command.hold_until = last_sent + std::max(config.linger, config.target_hold);
+    Target& target = *command.target;
+    target.fences.insert(command);
+    target.fence_sectors_max =
+        std::max<std::uint64_t>(target.fence_sectors_max, command.sectors_max);
+    auto place = lingering.end();
+    while (place != lingering.begin() && std::prev(place)->fence_until > command.fence_until) {
+        --place;
+    }
+    lingering.insert(place, command);
+    timers.arm_at_most(linger_timer, std::max(command.fence_until, now));
+}
+
+// Rule 2 of all copies that have no answer.
+bool Engine::State::copies_are_gone(const Command& command) const {
+    const Target& target = *command.target;
+    const bool forgotten_are_gone =
+        !command.forgotten_sent_at ||
+        (command.forgotten_path != nullptr &&
+         is_gone(target, *command.forgotten_path, *command.forgotten_sent_at, config.linger));
+    return forgotten_are_gone && std::ranges::all_of(copies_of(command), [&](const auto& copy) {
+               return copy.answered || is_gone(target, *copy.path, copy.sent_at, config.linger);
+           });
+}
+
+void Engine::State::ask_paths(Time now, const Command& command) {
+    const auto ask = [&](Path& path, Time sent_at) {
+        const bool is_asked =
+            path.probe_hook.is_linked() || path.probe_sent_at + hold_check_interval > now;
+        if (!is_asked && !is_gone(*command.target, path, sent_at, config.linger)) {
+            probe_queue.push_back(path);
+        }
+    };
+    for (const Transmission& copy : copies_of(command)) {
+        if (!copy.answered) {
+            ask(*copy.path, copy.sent_at);
+        }
+    }
+    if (command.forgotten_path != nullptr) {
+        ask(*command.forgotten_path, *command.forgotten_sent_at);
+    }
+}
+
+// The caller lets writes in, by admit_wanted().
+void Engine::State::remove_fence(Command& command) {
+    Target& target = *command.target;
+    target.fences.erase(target.fences.iterator_to(command));
+    if (target.fences.empty()) {
+        target.fence_sectors_max = 0;
+    }
+    CommandQueue& queue = command.is_held ? held : lingering;
+    queue.erase(queue.iterator_to(command));
+    if (target.device != nullptr) {
+        target.device->wants_admission = true;
+    }
+    release_command(command);
+}
+
+void Engine::State::handle_linger_timer(Time now) {
+    while (!lingering.empty() && lingering.front().fence_until <= now) {
+        Command& command = lingering.front();
+        lingering.pop_front();
+        command.is_held = true;
+        held.push_back(command);
+    }
+    for (auto it = held.begin(); it != held.end();) {
+        Command& command = *it++;
+        if (copies_are_gone(command) || command.hold_until <= now) {
+            remove_fence(command);
+        } else {
+            ask_paths(now, command);
+        }
+    }
+    if (!held.empty()) {
+        timers.arm(linger_timer, now + hold_check_interval);
+    }
+    if (!lingering.empty()) {
+        timers.arm_at_most(linger_timer, lingering.front().fence_until);
+    }
+    admit_wanted();
+}
+
+void Engine::State::begin_to_settle(Time now) {
+    if (!settle_began && config.settle > Duration::zero()) {
+        is_settling = true;
+        timers.arm(settle_timer, now + config.settle);
+    }
+    settle_began = true;
+}
+
+void Engine::State::admit_wanted() {
+    for (DeviceEntry& device : devices) {
+        if (device.wants_admission) {
+            device.wants_admission = false;
+            if (device.target != nullptr) {
+                admit_waiting(device);
+            }
+        }
+    }
+}
+
+} // namespace uaoe::initiator
