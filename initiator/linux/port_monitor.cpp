@@ -1,4 +1,4 @@
-// rtnetlink through libnl's link cache, which asks for everything again after an overrun.
+// rtnetlink through libnl's link cache; after an overrun everything is asked for again.
 #include "initiator/linux/port_monitor.hpp"
 
 #include <algorithm>
@@ -7,6 +7,7 @@
 #include <netlink/cache.h>
 #include <netlink/netlink.h>
 #include <netlink/route/link.h>
+#include <sys/socket.h>
 
 namespace uaoe::initiator {
 
@@ -28,6 +29,12 @@ InterfaceState state_of(rtnl_link* link) {
     return state;
 }
 
+// News of some hundred changes; more is lost and asked for again.
+constexpr int receive_buffer_bytes = 1 << 20;
+
+// The queue is bounded by its buffer; what fails as often as this fails for another reason.
+constexpr int drain_tries_max = 1000;
+
 Error netlink_error(int error) {
     return {.what = "cannot ask the kernel for its interfaces",
             .why = nl_geterror(error),
@@ -42,11 +49,32 @@ struct PortMonitor::State {
     nl_cache_mngr* manager = nullptr;
     nl_cache* links = nullptr;
     Handler handler;
+    bool refill_needed = false;
 
     ~State() {
         if (manager != nullptr) {
             nl_cache_mngr_free(manager);
         }
+    }
+
+    // Takes what is queued into the cache; after a loss also what is left of the queue, which is
+    // older than the loss and must not be applied over the answer of the refill.
+    void take_news() {
+        int tries = 0;
+        while (nl_cache_mngr_data_ready(manager) < 0 && tries++ < drain_tries_max) {
+            refill_needed = true;
+        }
+    }
+
+    bool refill() {
+        nl_sock* socket = nl_socket_alloc();
+        if (socket == nullptr) {
+            return false;
+        }
+        const bool filled =
+            nl_connect(socket, NETLINK_ROUTE) >= 0 && nl_cache_refill(socket, links) >= 0;
+        nl_socket_free(socket);
+        return filled;
     }
 
     // Compares what the cache says now with what was last told.
@@ -83,6 +111,12 @@ PortMonitor::open(std::vector<std::string> interfaces) {
     if (error < 0) {
         return std::unexpected(netlink_error(error));
     }
+    // Without CAP_NET_ADMIN as much as the system allows.
+    const int fd = nl_cache_mngr_get_fd(state.manager);
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &receive_buffer_bytes,
+                   sizeof(receive_buffer_bytes)) != 0) {
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes, sizeof(receive_buffer_bytes));
+    }
     state.update();
     return monitor;
 }
@@ -100,14 +134,12 @@ int PortMonitor::fd() const {
 }
 
 void PortMonitor::handle_readable() {
-    if (nl_cache_mngr_data_ready(state_->manager) < 0) {
-        // Messages were lost: the cache is filled anew.
-        if (nl_sock* socket = nl_socket_alloc()) {
-            if (nl_connect(socket, NETLINK_ROUTE) >= 0) {
-                nl_cache_refill(socket, state_->links);
-            }
-            nl_socket_free(socket);
+    state_->take_news();
+    if (state_->refill_needed) {
+        if (!state_->refill()) {
+            return; // the cache may be half empty: nothing is told until the next news
         }
+        state_->refill_needed = false;
     }
     state_->update();
 }

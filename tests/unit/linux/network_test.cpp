@@ -183,6 +183,23 @@ TEST_CASE("the monitor tells of down, up, MTU, gone, and back with another index
     CHECK(until([&] { return state && state->port.up && state->ifindex != ifindex; }));
 }
 
+TEST_CASE("after more news than the monitor's queue holds its state is the last one") {
+    const Namespace network;
+    if (!network.ready()) {
+        return;
+    }
+    auto monitor = PortMonitor::open({"near0"});
+    REQUIRE(monitor.has_value());
+    REQUIRE(shell("for i in $(seq 2000); do echo link set near0 mtu $((1500 + i)); done | "
+                  "ip -batch - && ip link set near0 mtu 4321"));
+    pollfd readable{.fd = (*monitor)->fd(), .events = POLLIN, .revents = 0};
+    while (poll(&readable, 1, 0) > 0) {
+        (*monitor)->handle_readable();
+    }
+    REQUIRE((*monitor)->state(0).has_value());
+    CHECK((*monitor)->state(0)->port.mtu_bytes == 4321);
+}
+
 TEST_CASE("interfaces that cannot be used are refused with the reason") {
     const Namespace network;
     if (!network.ready()) {
