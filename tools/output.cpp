@@ -4,10 +4,14 @@
 
 #include "tools/text.hpp"
 
+#include <atomic>
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
 #include <string>
 #include <unistd.h>
 
@@ -27,6 +31,40 @@ int write_all(int descriptor, std::string_view text) {
         text.remove_prefix(static_cast<std::size_t>(count));
     }
     return 0;
+}
+
+// How long one line waits for a stream that is stopped (Ctrl-S, a pipe nobody reads).
+constexpr int stopped_wait_ms = 200;
+
+// The stream was stopped the last time: it is not waited for again until it takes something.
+std::atomic<bool> error_stopped = false;
+std::atomic<unsigned> error_lines_lost_count = 0;
+
+// Never blocks for longer than stopped_wait_ms; false when not all of it was written. Not by
+// O_NONBLOCK, which would be the terminal's for every process that has it open. What poll(2) calls
+// writable takes PIPE_BUF bytes without blocking.
+bool write_error_stream(std::string_view text) {
+    while (!text.empty()) {
+        pollfd writable{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+        const int ready = poll(&writable, 1, error_stopped ? 0 : stopped_wait_ms);
+        if (ready == 0) {
+            error_stopped = true;
+            return false;
+        }
+        if (ready < 0 && errno != EINTR) {
+            return false;
+        }
+        if (ready < 0) {
+            continue;
+        }
+        error_stopped = false;
+        const std::string_view part = text.substr(0, PIPE_BUF);
+        if (write_all(STDERR_FILENO, part) != 0) {
+            return false;
+        }
+        text.remove_prefix(part.size());
+    }
+    return true;
 }
 
 } // namespace
@@ -52,22 +90,35 @@ std::expected<void, Error> write_output(std::string_view text) {
     return {};
 }
 
+bool output_is_ready() {
+    pollfd writable{.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
+    return poll(&writable, 1, 0) != 0; // an error is for the write to tell
+}
+
 void report(std::string_view line) {
-    write_all(STDERR_FILENO, visible_text(line) + "\n");
+    std::string text = visible_text(line) + "\n";
+    const unsigned lost_count = error_lines_lost_count.exchange(0);
+    if (lost_count > 0) {
+        text.insert(
+            0, fmt::format("{} lines were lost while standard error was stopped\n", lost_count));
+    }
+    if (!write_error_stream(text)) {
+        error_lines_lost_count += lost_count + 1;
+    }
 }
 
 StatusLine::StatusLine() : is_terminal_(isatty(STDERR_FILENO) == 1) {}
 
 void StatusLine::show(std::string_view text) {
     if (is_terminal_) {
-        write_all(STDERR_FILENO, "\r\033[K" + visible_text(text));
+        write_error_stream("\r\033[K" + visible_text(text));
         shown_ = true;
     }
 }
 
 void StatusLine::clear() {
     if (shown_) {
-        write_all(STDERR_FILENO, "\r\033[K");
+        write_error_stream("\r\033[K");
         shown_ = false;
     }
 }

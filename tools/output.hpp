@@ -16,7 +16,12 @@ void prepare_standard_streams();
 // The whole of `text`, at once.
 std::expected<void, Error> write_output(std::string_view text);
 
-// One line on stderr; control characters in it are made visible. Failing to write it is no error.
+// False while standard output is stopped (Ctrl-S, a full pipe) and write_output() would block.
+[[nodiscard]] bool output_is_ready();
+
+// One line on stderr; control characters in it are made visible. Failing to write it is no error. A
+// stream that is stopped is waited for shortly; then the line is lost, and a later one says how
+// many were. Any thread.
 void report(std::string_view line);
 
 // A line that the next one replaces, on a terminal. Nowhere else: see is_terminal().

@@ -17,6 +17,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <atomic>
 #include <cerrno>
@@ -37,14 +38,18 @@ namespace {
 
 constexpr std::chrono::milliseconds finish_grace = 5s; // for requests under way at the end
 constexpr const char* temporary_suffix = ".new";
+constexpr std::chrono::milliseconds output_retry_time = 100ms;
+
+// Lines of the shard that the main thread has not printed yet. More are counted and thrown away.
+constexpr unsigned lines_waiting_max = 64;
 
 class Serve {
   public:
     Serve(const ServeOptions& options, Session session)
         : options_(options), session_(std::move(session)), signals_(context_, SIGINT, SIGTERM),
-          statistics_signal_(context_, SIGUSR1),
+          statistics_signal_(context_, SIGUSR1), output_retry_(context_),
           reporter_(options.address, options.fail_after, session_.interfaces,
-                    [](const std::string& line) { report(line); }) {}
+                    [this](const std::string& line) { report_from_shard(line); }) {}
     ~Serve() { join(); }
     Serve(const Serve&) = delete;
     Serve& operator=(const Serve&) = delete;
@@ -59,12 +64,14 @@ class Serve {
     Prepared prepare();
     Prepared attach(const initiator::TargetStatus& target);
     [[nodiscard]] ShowStatus show_status(initiator::Device& device);
+    void report_from_shard(const std::string& line);
 
     // On the main thread.
     void await_signal();
     void await_statistics_signal();
     void handle_prepared(Prepared prepared);
     std::expected<void, Error> listen(initiator::Device& device);
+    void print_uri();
     void begin_end();
     void handle_end(const std::string& statistics);
     void write_statistics(const std::string& json);
@@ -79,6 +86,9 @@ class Serve {
     asio::io_context context_;
     asio::signal_set signals_;
     asio::signal_set statistics_signal_;
+    asio::steady_timer output_retry_;
+    std::atomic<unsigned> lines_waiting_count_ = 0;
+    std::atomic<unsigned> lines_dropped_count_ = 0;
     ServeReporter reporter_;
     std::thread shard_thread_;
     std::thread finish_thread_;
@@ -165,6 +175,23 @@ ShowStatus Serve::show_status(initiator::Device& device) {
             .device_name = uri_};
 }
 
+// The shard never writes: a terminal that is stopped would stop its I/O.
+void Serve::report_from_shard(const std::string& line) {
+    if (lines_waiting_count_.fetch_add(1) >= lines_waiting_max) {
+        --lines_waiting_count_;
+        ++lines_dropped_count_;
+        return;
+    }
+    asio::post(context_, [this, line] {
+        --lines_waiting_count_;
+        if (const unsigned dropped = lines_dropped_count_.exchange(0); dropped > 0) {
+            report(fmt::format("{}: {} more changes were not shown",
+                               proto::to_string(options_.address), dropped));
+        }
+        report(line);
+    });
+}
+
 void Serve::await_signal() {
     signals_.async_wait([this](const boost::system::error_code& error, int /*signal*/) {
         if (error) {
@@ -227,7 +254,24 @@ std::expected<void, Error> Serve::listen(initiator::Device& device) {
     }
     server_ = std::move(*server);
     uri_ = server_->uri();
-    return write_output(uri_ + "\n");
+    print_uri();
+    return {};
+}
+
+// Clients may connect already; signals are heard while standard output is stopped.
+void Serve::print_uri() {
+    if (ending_) {
+        return;
+    }
+    if (!output_is_ready()) {
+        output_retry_.expires_after(output_retry_time);
+        output_retry_.async_wait([this](const boost::system::error_code&) { print_uri(); });
+        return;
+    }
+    if (auto written = write_output(uri_ + "\n"); !written) {
+        result_ = std::unexpected(written.error());
+        begin_end();
+    }
 }
 
 void Serve::fail(Error error) {
