@@ -4,10 +4,13 @@
 
 #include "initiator/linux/error.hpp"
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -31,6 +34,16 @@ class BufferArena {
     [[nodiscard]] std::span<std::byte> allocate(std::size_t bytes);
     // `buffer`: as it came from allocate().
     void release(std::span<std::byte> buffer);
+
+    // What a buffer of `bytes` takes.
+    [[nodiscard]] static std::size_t block_bytes(std::size_t bytes) {
+        return std::bit_ceil(std::max(bytes, block_bytes_min));
+    }
+    // Whether `buffer` came from this arena.
+    [[nodiscard]] bool owns(std::span<const std::byte> buffer) const {
+        const std::less_equal<const std::byte*> at_most;
+        return at_most(base_, buffer.data()) && !at_most(base_ + capacity_bytes_, buffer.data());
+    }
 
     [[nodiscard]] std::size_t capacity_bytes() const { return capacity_bytes_; }
     [[nodiscard]] std::size_t free_bytes() const { return free_bytes_; } // in whole blocks

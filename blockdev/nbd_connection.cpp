@@ -30,10 +30,10 @@ void NbdConnection::prepare_operation(Operation& operation) {
 }
 
 NbdConnection::NbdConnection(initiator::Ring& ring, BufferPool& buffers,
-                             const NbdExport& nbd_export, NbdConnectionOwner& owner, int fd,
-                             bool structured_replies)
-    : ring_(ring), buffers_(buffers), export_(nbd_export), owner_(owner), fd_(fd),
-      structured_replies_(structured_replies) {
+                             std::unique_ptr<BufferArena> reserve, const NbdExport& nbd_export,
+                             NbdConnectionOwner& owner, int fd, bool structured_replies)
+    : BufferClient(std::move(reserve)), ring_(ring), buffers_(buffers), export_(nbd_export),
+      owner_(owner), fd_(fd), structured_replies_(structured_replies) {
     prepare_operation<&NbdConnection::handle_received>(receiving_);
     prepare_operation<&NbdConnection::handle_sent>(sending_);
     prepare_operation<&NbdConnection::handle_shut>(shutting_read_);
@@ -233,7 +233,7 @@ void NbdConnection::handle_completion(initiator::Request& completed) {
     auto& request = static_cast<NbdRequest&>(completed);
     UAOE_ASSERT(engine_count_ > 0);
     if (!request.is_read && !request.buffer.empty()) {
-        buffers_.release(std::exchange(request.buffer, {}));
+        buffers_.release(*this, std::exchange(request.buffer, {}));
     }
     answer(request, nbd_error(request.status, request.operation));
     --engine_count_; // last: until here it keeps the connection open

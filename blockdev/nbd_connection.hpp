@@ -17,6 +17,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -34,16 +35,18 @@ class NbdConnectionOwner {
     ~NbdConnectionOwner() = default;
 };
 
-class NbdConnection final : public initiator::RequestOwner, private BufferWaiter {
+class NbdConnection final : public initiator::RequestOwner, private BufferClient {
   public:
     // In flight; then the client has to wait.
     static constexpr std::size_t requests_count_max = 128;
 
     // Takes over `fd`: a connected stream socket in blocking mode (with O_NONBLOCK the ring would
-    // report EAGAIN instead of waiting). The references outlive the connection.
-    NbdConnection(initiator::Ring& ring, BufferPool& buffers, const NbdExport& nbd_export,
-                  NbdConnectionOwner& owner, int fd, bool structured_replies);
-    ~NbdConnection() = default;
+    // report EAGAIN instead of waiting). The references outlive the connection. `reserve`: see
+    // BufferClient.
+    NbdConnection(initiator::Ring& ring, BufferPool& buffers, std::unique_ptr<BufferArena> reserve,
+                  const NbdExport& nbd_export, NbdConnectionOwner& owner, int fd,
+                  bool structured_replies);
+    ~NbdConnection() override = default;
     NbdConnection(const NbdConnection&) = delete;
     NbdConnection& operator=(const NbdConnection&) = delete;
 

@@ -135,7 +135,7 @@ void NbdConnection::release(NbdRequest& request) {
     const auto buffer = std::exchange(request.buffer, {});
     free_.push_front(request);
     if (!buffer.empty()) {
-        buffers_.release(buffer); // may set other connections going
+        buffers_.release(*this, buffer); // may set other connections going
     }
 }
 

@@ -30,7 +30,9 @@ namespace uaoe::blockdev {
 struct NbdServerConfig {
     std::size_t connections_count_max = 64; // handshakes included; more are closed at once
     std::chrono::milliseconds handshake_time_max{10'000};
-    std::size_t buffer_bytes = std::size_t{96} << 20U; // address space; touched as needed
+    // What connections share, besides 32 MiB that each has for itself. Address space; touched as
+    // needed.
+    std::size_t buffer_bytes = std::size_t{96} << 20U;
 };
 
 class NbdServer {

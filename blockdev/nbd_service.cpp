@@ -4,6 +4,7 @@
 #include "proto/assert.hpp"
 
 #include <algorithm>
+#include <unistd.h>
 #include <utility>
 
 namespace uaoe::blockdev {
@@ -28,9 +29,16 @@ NbdService::~NbdService() {
 
 void NbdService::add(int fd, bool structured_replies) {
     UAOE_ASSERT(!closing_);
+    auto reserve = BufferArena::make(BufferArena::block_bytes_max);
+    if (!reserve) { // no address space is left: as if there were too many clients
+        ::close(fd);
+        --connections_count_;
+        return;
+    }
     self_ = shared_from_this();
     connections_.push_back(std::make_unique<NbdConnection>(
-        ring_, buffers_, export_, static_cast<NbdConnectionOwner&>(*this), fd, structured_replies));
+        ring_, buffers_, std::move(*reserve), export_, static_cast<NbdConnectionOwner&>(*this), fd,
+        structured_replies));
     connections_.back()->start();
 }
 

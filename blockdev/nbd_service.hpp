@@ -23,8 +23,8 @@ namespace uaoe::blockdev {
 class NbdService final : public std::enable_shared_from_this<NbdService>,
                          private NbdConnectionOwner {
   public:
-    // `buffer_bytes`: see BufferArena::make(). The ring and the export's device must outlive the
-    // last connection.
+    // `buffer_bytes`: shared by the connections; see BufferArena::make(). The ring and the export's
+    // device must outlive the last connection.
     static std::expected<std::shared_ptr<NbdService>, Error>
     make(initiator::Ring& ring, NbdExport nbd_export, std::size_t buffer_bytes);
     ~NbdService();

@@ -1,4 +1,4 @@
-// The arena against a model, and the queue in front of it.
+// The arena against a model, and the pool of clients with shares.
 #include "blockdev/buffer_pool.hpp"
 
 #include <doctest/doctest.h>
@@ -20,7 +20,8 @@ std::unique_ptr<BufferArena> make_arena(std::size_t bytes) {
     return std::move(*arena);
 }
 
-struct Waiter final : blockdev::BufferWaiter {
+struct Client final : blockdev::BufferClient {
+    Client() : BufferClient(make_arena(1)) {}
     std::span<std::byte> buffer;
     int calls_count = 0;
     void handle_buffer(std::span<std::byte> given) override {
@@ -107,37 +108,61 @@ TEST_CASE("arena: every block size divides the whole capacity") {
     }
 }
 
-TEST_CASE("pool: a large request is not overtaken by small ones") {
-    BufferPool pool(make_arena(1));
-    Waiter unused;
-    const auto held = pool.allocate(unused, 4096);
-    REQUIRE(!held.empty());
-    Waiter large;
-    Waiter small;
-    CHECK(pool.allocate(large, BufferArena::block_bytes_max).empty());
-    CHECK(pool.allocate(small, 4096).empty()); // there would be room
-    pool.release(held);
-    CHECK(large.buffer.size() == BufferArena::block_bytes_max);
-    CHECK(small.calls_count == 0);
-    pool.release(large.buffer);
-    CHECK(small.calls_count == 1);
-    CHECK(large.calls_count == 1);
-    pool.release(small.buffer);
+TEST_CASE("pool: a client that holds nothing never waits, whatever the others hold") {
+    constexpr std::size_t largest = BufferArena::block_bytes_max;
+    BufferPool pool(make_arena(3 * largest));
+    std::vector<std::unique_ptr<Client>> greedy;
+    std::vector<std::pair<Client*, std::span<std::byte>>> held;
+    for (int i = 0; i < 8; ++i) {
+        greedy.push_back(std::make_unique<Client>());
+        for (std::size_t bytes : {largest, std::size_t{5000}}) {
+            while (true) {
+                const auto buffer = pool.allocate(*greedy.back(), bytes);
+                if (buffer.empty()) {
+                    pool.forget(*greedy.back());
+                    break;
+                }
+                held.emplace_back(greedy.back().get(), buffer);
+            }
+        }
+    }
+    Client other;
+    const auto large = pool.allocate(other, largest);
+    CHECK(large.size() == largest);
+    const auto small = pool.allocate(other, 4096); // of what no share may take
+    CHECK(small.size() == 4096);
+    pool.release(other, large);
+    pool.release(other, small);
+    for (const auto& [client, buffer] : held) {
+        pool.release(*client, buffer);
+    }
     CHECK(pool.arena().free_bytes() == pool.arena().capacity_bytes());
 }
 
-TEST_CASE("pool: who gives up waiting lets the next one through") {
+TEST_CASE("pool: who waits is served by its own buffers, and is in nobody's way") {
     BufferPool pool(make_arena(1));
-    Waiter unused;
-    const auto held = pool.allocate(unused, 4096);
-    Waiter large;
-    Waiter small;
+    Client large;
+    Client small;
+    const auto held = pool.allocate(large, BufferArena::block_bytes_max); // its reserve
+    REQUIRE(!held.empty());
     CHECK(pool.allocate(large, BufferArena::block_bytes_max).empty());
-    CHECK(pool.allocate(small, 8192).empty());
-    pool.forget(large);
+    const auto passed = pool.allocate(small, 4096);
+    CHECK(passed.size() == 4096);
+    pool.release(small, passed);
     CHECK(large.calls_count == 0);
-    CHECK(small.buffer.size() == 8192);
-    pool.forget(small); // does not wait: nothing happens
-    pool.release(small.buffer);
-    pool.release(held);
+    pool.release(large, held);
+    CHECK(large.calls_count == 1);
+    CHECK(large.buffer.size() == BufferArena::block_bytes_max);
+    pool.release(large, large.buffer);
+}
+
+TEST_CASE("pool: who gives up waiting gets nothing") {
+    BufferPool pool(make_arena(1));
+    Client client;
+    const auto held = pool.allocate(client, BufferArena::block_bytes_max);
+    CHECK(pool.allocate(client, BufferArena::block_bytes_max).empty());
+    pool.forget(client);
+    pool.forget(client); // does not wait: nothing happens
+    pool.release(client, held);
+    CHECK(client.calls_count == 0);
 }

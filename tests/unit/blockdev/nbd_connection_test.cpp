@@ -138,7 +138,7 @@ TEST_CASE("connection: a client that does not read holds up itself only") {
     CHECK(bench.device.submitted_count == 401);
 }
 
-TEST_CASE("connection: when buffers run out, the large request is served in its turn") {
+TEST_CASE("connection: many small requests do not hold up a large one") {
     Bench bench({.bytes = 64U << 20U}); // one buffer of 32 MiB
     auto many = bench.connect();
     auto large = bench.connect();
@@ -146,16 +146,90 @@ TEST_CASE("connection: when buffers run out, the large request is served in its 
     bench.send(many, RequestBytes{.cookie = 1, .length = 4096}.bytes());
     bench.until([&] { return bench.device.waiting_count() == 1; });
     bench.send(large, RequestBytes{.cookie = 2, .length = 32U << 20U}.bytes());
-    bench.settle();
-    bench.send(many, RequestBytes{.cookie = 3, .length = 4096}.bytes()); // behind it
-    bench.settle();
-    CHECK(bench.device.waiting_count() == 1);
+    bench.until([&] { return bench.device.waiting_count() == 2; });
+    bench.send(many, RequestBytes{.cookie = 3, .length = 4096}.bytes());
+    bench.until([&] { return bench.device.waiting_count() == 3; });
     bench.device.held = false;
     bench.device.complete_all();
     CHECK(bench.receive(many, 16 + 4096).size() == 16 + 4096);
     const std::size_t large_bytes = 16 + (32U << 20U);
     CHECK(bench.receive(large, large_bytes).size() == large_bytes);
     CHECK(bench.receive(many, 16 + 4096).size() == 16 + 4096);
+}
+
+namespace {
+
+constexpr std::size_t export_buffer_bytes = 96U << 20U; // as NbdServerConfig has it
+constexpr std::uint64_t mebibyte = 1U << 20U;
+
+ByteVector reads(unsigned count, std::uint64_t length) {
+    ByteVector bytes;
+    for (unsigned i = 0; i < count; ++i) {
+        bytes = join({bytes, RequestBytes{.cookie = i, .length = length}.bytes()});
+    }
+    return bytes;
+}
+
+// Several requests at once and one of the largest: none of them waits for a stopped client.
+void check_served(Bench& bench) {
+    auto other = bench.connect();
+    CHECK(bench.ask(other, {.cookie = 5, .length = 4096}, {}, 16 + 4096).size() == 16 + 4096);
+    bench.send(other, reads(64, 4096));
+    CHECK(bench.receive(other, std::size_t{64} * (16 + 4096)).size() > 0);
+    CHECK(bench.ask(other, {.cookie = 6, .length = 32 * mebibyte}, {}, 16 + 32 * mebibyte).size() >
+          0);
+}
+
+} // namespace
+
+TEST_CASE("connection: the largest reads that nobody takes hold up their client only") {
+    Bench bench({.bytes = 32 * mebibyte}, export_buffer_bytes);
+    auto stopped = bench.connect();
+    bench.send(stopped, reads(4, 32 * mebibyte));
+    bench.settle();
+    check_served(bench);
+    // And all of them are answered once they are taken.
+    CHECK(bench.receive(stopped, 4 * (16 + 32 * mebibyte)).size() > 0);
+}
+
+TEST_CASE("connection: the largest writes that are announced and do not come hold nobody up") {
+    Bench bench({.bytes = 32 * mebibyte}, export_buffer_bytes);
+    std::vector<Client> stopped;
+    for (int i = 0; i < 3; ++i) {
+        stopped.push_back(bench.connect());
+        bench.send(stopped.back(),
+                   RequestBytes{.type = write_type, .length = 32 * mebibyte}.bytes());
+    }
+    bench.settle();
+    check_served(bench);
+}
+
+TEST_CASE("connection: eight clients with 64 reads each that do not take them hold nobody up") {
+    Bench bench({.bytes = 32 * mebibyte}, export_buffer_bytes);
+    std::vector<Client> stopped;
+    for (int i = 0; i < 8; ++i) {
+        stopped.push_back(bench.connect());
+        bench.send(stopped.back(), reads(64, mebibyte / 4));
+        bench.settle();
+    }
+    check_served(bench);
+    for (Client& client : stopped) {
+        CHECK(bench.receive(client, std::size_t{64} * (16 + mebibyte / 4)).size() > 0);
+    }
+}
+
+TEST_CASE("connection: one busy client has all its requests in flight") {
+    for (const auto& [count, length] :
+         {std::pair{64U, mebibyte / 4}, std::pair{64U, mebibyte}, std::pair{3U, 32 * mebibyte}}) {
+        Bench bench({.bytes = 32 * mebibyte}, export_buffer_bytes);
+        auto client = bench.connect();
+        bench.device.held = true;
+        bench.send(client, reads(count, length));
+        bench.until([&] { return bench.device.waiting_count() == count; });
+        bench.device.held = false;
+        bench.device.complete_all();
+        CHECK(bench.receive(client, count * (16 + length)).size() > 0);
+    }
 }
 
 TEST_CASE("connection: many clients, each with many writes") {
