@@ -4,6 +4,8 @@
 #include "initiator/tag.hpp"
 #include "proto/aoe.hpp"
 
+#include <linux/if_packet.h>
+
 namespace uaoe::initiator {
 
 namespace {
@@ -17,6 +19,11 @@ constexpr sock_filter jump(unsigned code, std::uint32_t value, unsigned if_true,
                            unsigned if_false) {
     return {static_cast<std::uint16_t>(code), static_cast<std::uint8_t>(if_true),
             static_cast<std::uint8_t>(if_false), value};
+}
+
+// What the kernel knows about a frame beside its bytes.
+constexpr std::uint32_t ancillary(int offset) {
+    return static_cast<std::uint32_t>(SKF_AD_OFF + offset);
 }
 
 } // namespace
@@ -34,6 +41,10 @@ std::array<sock_filter, packet_filter_instructions> make_packet_filter(std::uint
     constexpr unsigned if_set = BPF_JMP | BPF_JSET | BPF_K;
     constexpr unsigned accept_or_drop = BPF_RET | BPF_K;
     return {{
+        statement(load_word, ancillary(SKF_AD_PKTTYPE)),
+        jump(if_equal, PACKET_OTHERHOST, 13, 0),
+        statement(load_word, ancillary(SKF_AD_VLAN_TAG_PRESENT)),
+        jump(if_equal, 0, 0, 11),
         statement(load_half, ethertype_offset),
         jump(if_equal, proto::ethertype_aoe, 0, 9),
         statement(load_byte, flags_offset),

@@ -7,10 +7,11 @@
 
 namespace uaoe::initiator {
 
-inline constexpr std::size_t packet_filter_instructions = 12;
+inline constexpr std::size_t packet_filter_instructions = 16;
 
 // AoE answers whose tag belongs to `shard` (tag.hpp), and boot advertisements: Query Config answers
-// with tag 0.
+// with tag 0. Only what was sent to this host or to all: a promiscuous NIC also delivers what is
+// for others. Nothing that still has a VLAN tag.
 [[nodiscard]] std::array<sock_filter, packet_filter_instructions>
 make_packet_filter(std::uint32_t shard);
 

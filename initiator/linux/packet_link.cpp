@@ -59,6 +59,7 @@ PacketLink::open(const std::string& interface_name, int ifindex, std::uint32_t s
 std::expected<void, Error> PacketLink::set_up(const std::string& interface_name, int ifindex,
                                               std::uint32_t shard) {
     const auto fail = [&] { return std::unexpected(set_up_error(interface_name, errno)); };
+    ifindex_ = ifindex;
     // Protocol 0: nothing is received until bind, so no frame gets past the filter.
     fd_ = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd_ < 0) {
@@ -110,6 +111,13 @@ tpacket2_hdr* PacketLink::slot_ready() {
     auto* header = reinterpret_cast<tpacket2_hdr*>(ring_ + slot_next_ * slot_bytes);
     const std::atomic_ref<std::uint32_t> status(header->tp_status);
     return (status.load(std::memory_order_acquire) & TP_STATUS_USER) != 0 ? header : nullptr;
+}
+
+bool PacketLink::is_own(const tpacket2_hdr& header) const {
+    static_assert(sizeof(header) % TPACKET_ALIGNMENT == 0); // the address follows directly
+    sockaddr_ll address{};
+    std::memcpy(&address, &header + 1, sizeof(address));
+    return address.sll_ifindex == ifindex_;
 }
 
 void PacketLink::release_slot(tpacket2_hdr* header) {

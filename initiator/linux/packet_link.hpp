@@ -23,6 +23,7 @@ struct LinkCounters {
     std::uint64_t frames_received = 0;
     std::uint64_t frames_sent = 0;
     std::uint64_t frames_cut = 0;        // longer than a ring slot: ignored
+    std::uint64_t frames_foreign = 0;    // of an interface on top of this one: ignored
     std::uint64_t frames_unsendable = 0; // refused by the kernel: dropped, the engine sends again
 };
 
@@ -51,7 +52,9 @@ class PacketLink {
             if (header == nullptr) {
                 break;
             }
-            if (header->tp_snaplen == header->tp_len) {
+            if (!is_own(*header)) {
+                ++counters_.frames_foreign;
+            } else if (header->tp_snaplen == header->tp_len) {
                 handle(
                     proto::ConstBytes(reinterpret_cast<const std::byte*>(header) + header->tp_mac,
                                       header->tp_snaplen));
@@ -82,9 +85,13 @@ class PacketLink {
     std::expected<void, Error> set_up(const std::string& interface_name, int ifindex,
                                       std::uint32_t shard);
     tpacket2_hdr* slot_ready();
+    // A VLAN or macvlan interface on top of this one takes its frames off with the tag, but the
+    // kernel shows them to this socket, too.
+    [[nodiscard]] bool is_own(const tpacket2_hdr& header) const;
     void release_slot(tpacket2_hdr* header);
 
     int fd_ = -1;
+    int ifindex_ = 0;
     std::byte* ring_ = nullptr;
     std::size_t ring_bytes_ = 0;
     std::size_t slot_next_ = 0;

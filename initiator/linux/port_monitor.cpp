@@ -19,6 +19,7 @@ InterfaceState state_of(rtnl_link* link) {
     state.is_ethernet = rtnl_link_get_arptype(link) == ARPHRD_ETHER;
     const unsigned flags = rtnl_link_get_flags(link);
     state.administratively_up = (flags & IFF_UP) != 0;
+    state.is_bond_member = (flags & IFF_SLAVE) != 0;
     state.port.up = state.administratively_up && (flags & IFF_LOWER_UP) != 0;
     state.port.mtu_bytes = rtnl_link_get_mtu(link);
     if (nl_addr* address = rtnl_link_get_addr(link);

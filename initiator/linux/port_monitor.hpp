@@ -18,6 +18,7 @@ struct InterfaceState {
     int ifindex = 0;
     bool is_ethernet = false;
     bool administratively_up = false;
+    bool is_bond_member = false;
     PortState port; // up: also with carrier
     friend bool operator==(const InterfaceState&, const InterfaceState&) = default;
 };

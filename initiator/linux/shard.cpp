@@ -85,6 +85,9 @@ std::optional<Error> refuse_interface(const std::string& name,
     if (!state->is_ethernet) {
         return usage_error(name, "it is not an Ethernet interface", "name the NIC of the SAN");
     }
+    if (state->is_bond_member) {
+        return usage_error(name, "it is a member of a bond", "name the bond itself");
+    }
     if (require_up && !state->administratively_up) {
         return usage_error(name, "it is down", "`ip link set " + name + " up`");
     }

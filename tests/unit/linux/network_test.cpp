@@ -75,14 +75,34 @@ class Peer {
     Peer(const Peer&) = delete;
     Peer& operator=(const Peer&) = delete;
 
-    void send(std::uint32_t slot, std::size_t bytes) const {
+    void send(std::uint32_t slot, std::size_t bytes,
+              const proto::MacAddress& destination = proto::broadcast_mac) const {
         std::vector<std::byte> frame(bytes, static_cast<std::byte>(slot));
         proto::write_frame_header(frame,
-                                  {.destination = proto::broadcast_mac,
+                                  {.destination = destination,
                                    .version_flags = 0x18,
                                    .address = {1, 0},
                                    .command = proto::Command::ata,
                                    .tag = make_tag({.shard = 0, .slot = slot, .generation = 0})});
+        send(frame);
+    }
+    // The same with a tag of VLAN 5.
+    void send_tagged(std::uint32_t slot) const {
+        std::vector<std::byte> frame(64);
+        proto::write_frame_header(std::span(frame).subspan(4),
+                                  {.version_flags = 0x18,
+                                   .address = {1, 0},
+                                   .command = proto::Command::ata,
+                                   .tag = make_tag({.shard = 0, .slot = slot, .generation = 0})});
+        std::fill_n(frame.begin(), 6, std::byte{0xff});
+        std::fill_n(frame.begin() + 6, 6, std::byte{2});
+        frame[12] = std::byte{0x81};
+        frame[13] = std::byte{0};
+        frame[14] = std::byte{0};
+        frame[15] = std::byte{5};
+        send(frame);
+    }
+    void send(const std::vector<std::byte>& frame) const {
         while (::send(fd_, frame.data(), frame.size(), 0) < 0 && errno == ENOBUFS) {
         }
     }
@@ -143,6 +163,41 @@ TEST_CASE("a thousand frames each way, small and jumbo, arrive whole") {
         CHECK(arrived == 1000);
     }
     CHECK((*link)->counters().frames_unsendable == 0);
+}
+
+TEST_CASE(
+    "frames for another host and of a VLAN, or of an interface on top, are not this interface's") {
+    const Namespace network;
+    if (!network.ready()) {
+        return;
+    }
+    REQUIRE(shell("ip link set near0 promisc on"));
+    auto link = PacketLink::open("near0", static_cast<int>(if_nametoindex("near0")), 0);
+    REQUIRE(link.has_value());
+    const Peer peer;
+    // The kernel treats a macvlan's frames as those of a VLAN; not every kernel has either.
+    for (const std::string on_top : {"true", "ip link add link near0 name near0.5 type vlan id 5",
+                                     "ip link add link near0 name near0.6 type macvlan mode "
+                                     "private"}) {
+        if (!shell(on_top + " 2>/dev/null")) {
+            MESSAGE("cannot be tested here: " << on_top);
+            continue;
+        }
+        shell("for i in near0.5 near0.6; do "
+              "ip link set $i address 02:00:00:00:00:06 up 2>/dev/null; done; true");
+        peer.send(1, 60, {{2, 0, 0, 0, 0, 9}});
+        peer.send(2, 60, {{2, 0, 0, 0, 0, 6}});
+        peer.send_tagged(2);
+        peer.send(3, 60);
+        std::vector<std::uint32_t> slots;
+        for (int tries = 0; tries < 100 && slots.empty(); ++tries) {
+            (*link)->receive(100, [&](proto::ConstBytes frame) {
+                slots.push_back(split_tag(proto::parse_frame(frame)->tag).slot);
+            });
+            usleep(1000);
+        }
+        CHECK(slots == std::vector<std::uint32_t>{3});
+    }
 }
 
 TEST_CASE("the monitor tells of down, up, MTU, gone, and back with another index") {
