@@ -39,6 +39,12 @@ NbdConnection::NbdConnection(initiator::Ring& ring, BufferPool& buffers,
     prepare_operation<&NbdConnection::handle_shut>(shutting_read_);
     prepare_operation<&NbdConnection::handle_shut>(shutting_);
     prepare_operation<&NbdConnection::handle_closed_socket>(closing_socket_);
+    late_send_.connection = this;
+    late_send_.prepare = [](initiator::RingLateWork& self) {
+        NbdConnection& connection = *static_cast<LateSend&>(self).connection;
+        connection.send();
+        connection.close_when_done();
+    };
     for (NbdRequest& request : requests_) {
         request.owner = this;
         free_.push_back(request);

@@ -69,6 +69,11 @@ class NbdConnection final : public initiator::RequestOwner, private BufferClient
     };
     using Requests = boost::intrusive::slist<NbdRequest, boost::intrusive::cache_last<true>>;
 
+    // The replies of a turn go out in one message.
+    struct LateSend : initiator::RingLateWork {
+        NbdConnection* connection = nullptr;
+    };
+
     struct Operation : initiator::RingOperation {
         NbdConnection* connection = nullptr;
         bool pending = false;
@@ -89,6 +94,7 @@ class NbdConnection final : public initiator::RequestOwner, private BufferClient
     // ---- nbd_connection_replies.cpp: the stream of replies, and the end ----
     void answer(NbdRequest& request, proto::nbd::Error error);
     void write_reply(NbdRequest& request, proto::nbd::Error error);
+    void send_late();
     void send();
     void handle_sent(int result);
     void drop_answers();
@@ -121,6 +127,7 @@ class NbdConnection final : public initiator::RequestOwner, private BufferClient
 
     Operation receiving_;
     Operation sending_;
+    LateSend late_send_;
     Operation shutting_read_;
     Operation shutting_;
     Operation closing_socket_;

@@ -25,7 +25,13 @@ void NbdConnection::answer(NbdRequest& request, nbd::Error error) {
     }
     write_reply(request, error);
     answers_.push_back(request);
-    send();
+    send_late();
+}
+
+void NbdConnection::send_late() {
+    if (!late_send_.is_linked() && !sending_.pending) {
+        ring_.do_late(late_send_);
+    }
 }
 
 void NbdConnection::write_reply(NbdRequest& request, nbd::Error error) {
@@ -68,7 +74,7 @@ void NbdConnection::write_reply(NbdRequest& request, nbd::Error error) {
 
 void NbdConnection::send() {
     if (sending_.pending || answers_.empty()) {
-        return; // what has piled up meanwhile goes with the next message
+        return;
     }
     std::size_t vectors_count = 0;
     std::size_t bytes = 0;
@@ -105,7 +111,6 @@ void NbdConnection::handle_sent(int result) {
         advance();
         return;
     }
-    sending_.pending = true; // so that what the releases set off does not send in between
     sent_bytes_ += result > 0 ? static_cast<std::size_t>(result) : 0;
     while (!answers_.empty()) {
         NbdRequest& request = answers_.front();
@@ -118,8 +123,9 @@ void NbdConnection::handle_sent(int result) {
         answers_.pop_front();
         release(request);
     }
-    sending_.pending = false;
-    send();
+    if (!answers_.empty()) {
+        send_late();
+    }
     advance();
 }
 
@@ -163,8 +169,8 @@ void NbdConnection::handle_shut(int /*result*/) {
 
 void NbdConnection::close_when_done() {
     if (!input_ended_ || engine_count_ > 0 || !answers_.empty() || current_ != nullptr ||
-        receiving_.pending || sending_.pending || shutting_read_.pending || shutting_.pending ||
-        closing_socket_.pending) {
+        receiving_.pending || sending_.pending || late_send_.is_linked() ||
+        shutting_read_.pending || shutting_.pending || closing_socket_.pending) {
         return;
     }
     io_uring_prep_close(&submit(closing_socket_), fd_);

@@ -47,6 +47,7 @@ Ring::Ring(Ring&& other) noexcept
     : ring_(other.ring_), open_(std::exchange(other.open_, false)), enabled_(other.enabled_) {}
 
 Ring::~Ring() {
+    late_.clear();
     if (open_) {
         io_uring_queue_exit(&ring_);
     }
@@ -79,6 +80,11 @@ io_uring_sqe& Ring::prepare(RingOperation& operation) {
 
 void Ring::submit_and_wait(std::optional<Duration> timeout) {
     enable();
+    while (!late_.empty()) {
+        RingLateWork& work = late_.front();
+        late_.pop_front();
+        work.prepare(work);
+    }
     if (timeout && *timeout <= Duration::zero()) {
         // Also runs the deferred completion work.
         io_uring_submit_and_get_events(&ring_);

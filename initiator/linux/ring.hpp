@@ -4,6 +4,7 @@
 #include "initiator/linux/error.hpp"
 #include "initiator/time.hpp"
 
+#include <boost/intrusive/slist.hpp>
 #include <cstdint>
 #include <expected>
 #include <liburing.h>
@@ -20,6 +21,12 @@ struct RingOperation {
     Complete complete = nullptr;
 };
 
+// Something to prepare once for all that a turn brings, just before the ring is handed to the
+// kernel: one message for many replies. Not linked once its call has begun.
+struct RingLateWork : boost::intrusive::slist_base_hook<> {
+    void (*prepare)(RingLateWork& self) = nullptr;
+};
+
 // Opened on any thread; belongs to the first one that uses it.
 class Ring {
   public:
@@ -33,8 +40,12 @@ class Ring {
     // submitted first.
     io_uring_sqe& prepare(RingOperation& operation);
 
-    // Submits what was prepared and, unless completions are there already, waits for one or until
-    // `timeout` (nothing: for ever; zero: does not wait).
+    // Calls work.prepare() in the next submit_and_wait(), which it may use for prepare(). `work` is
+    // not linked yet.
+    void do_late(RingLateWork& work) { late_.push_back(work); }
+
+    // Does the late work, submits what was prepared and, unless completions are there already,
+    // waits for one or until `timeout` (nothing: for ever; zero: does not wait).
     void submit_and_wait(std::optional<Duration> timeout);
 
     // Calls complete() of each completion that has arrived; returns how many.
@@ -45,6 +56,7 @@ class Ring {
     void enable();
 
     io_uring ring_{};
+    boost::intrusive::slist<RingLateWork, boost::intrusive::cache_last<true>> late_;
     bool open_ = false;
     bool enabled_ = false;
 };

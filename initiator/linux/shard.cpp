@@ -128,7 +128,7 @@ struct Shard::State {
     void update_port(std::size_t index, const std::optional<InterfaceState>& state);
     void run_posted();
     bool receive();
-    bool transmit();
+    void transmit();
     bool complete();
     void turn(Time wake_at_latest);
 
@@ -239,22 +239,24 @@ void Shard::State::run_posted() {
     }
 }
 
+// Whether there may be more.
 bool Shard::State::receive() {
-    bool any = false;
+    bool has_more = false;
     for (std::uint32_t i = 0; i < ports.size(); ++i) {
         if (ports[i].link) {
-            any = ports[i].link->receive(
-                      receive_frames_max,
-                      [&](proto::ConstBytes frame) { engine.handle_frame(now, {i}, frame); }) > 0 ||
-                  any;
+            const std::size_t count =
+                ports[i].link->receive(receive_frames_max, [&](proto::ConstBytes frame) {
+                    engine.handle_frame(now, {i}, frame);
+                });
+            has_more = has_more || count == receive_frames_max;
         }
     }
-    return any;
+    return has_more;
 }
 
 // Everything the engine wants to send. A batch of one port leaves before the next is filled,
 // because the payload is borrowed only until the engine's next input.
-bool Shard::State::transmit() {
+void Shard::State::transmit() {
     bool any = false;
     Transmit transmit;
     while (engine.poll_transmit(now, transmit)) {
@@ -276,7 +278,6 @@ bool Shard::State::transmit() {
             }
         }
     }
-    return any;
 }
 
 bool Shard::State::complete() {
@@ -296,21 +297,23 @@ bool Shard::State::complete() {
 void Shard::State::turn(Time wake_at_latest) {
     now = clock_now();
     run_posted();
-    bool busy = receive();
+    const bool has_more = receive();
     if (const auto due = engine.poll_timeout(); due && *due <= now) {
         engine.handle_timeout(now);
     }
     // Front ends may submit from their completions, and what they submit may complete at once.
     while (complete()) {
     }
-    busy = transmit() || busy;
+    transmit();
     monitor_poll.arm(ring);
     wake.arm(ring);
     for (Port& port : ports) {
         port.poll->arm(ring);
     }
     std::optional<Duration> wait;
-    if (busy || has_posted.load(std::memory_order_acquire)) {
+    // News that came since its source was looked at completes the source's poll, so nothing is
+    // missed by waiting.
+    if (has_more || has_posted.load(std::memory_order_acquire)) {
         wait = Duration::zero();
     } else {
         Time until = wake_at_latest;
