@@ -2,6 +2,7 @@
 // answer is matched to its slot by its tag, read data is copied once (as any initiator must), and
 // the next command is sent. No timers but one that ends a stall, no splitting, no windows, no tags
 // that change.
+#include "bench_support.hpp"
 #include "initiator/linux/clock.hpp"
 #include "initiator/linux/packet_link.hpp"
 #include "initiator/linux/port_monitor.hpp"
@@ -11,8 +12,6 @@
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
 #include <poll.h>
-#include <sched.h>
-#include <sys/resource.h>
 
 #include <cstring>
 #include <vector>
@@ -22,11 +21,15 @@ using namespace uaoe::initiator;
 
 namespace {
 
+// Not one that an engine beside it uses, which would have to look at every frame of this loop.
+constexpr std::uint8_t bare_shard = 15;
+
 struct Options {
     std::string interface;
     std::string address = "1.0";
     std::uint32_t sectors = 2;
     std::uint32_t window = 16;
+    std::uint32_t frames_per_request = 1;
     std::uint64_t disk_sectors = 1U << 18U;
     double seconds = 2;
     bool write = false;
@@ -39,7 +42,8 @@ class Loop {
     Loop(PacketLink& link, const Options& options, const proto::MacAddress& own_mac)
         : link_(link), options_(options), own_mac_(own_mac),
           address_(proto::parse_address(options.address).value_or(proto::Address{})),
-          memory_(static_cast<std::size_t>(options.window) * options.sectors * 512) {}
+          memory_(static_cast<std::size_t>(options.window) * options.sectors * 512),
+          unanswered_(options.window / options.frames_per_request) {}
 
     // Broadcasts Query Config until the LUN answers.
     bool find_target() {
@@ -50,7 +54,8 @@ class Loop {
                 .source = own_mac_,
                 .address = address_,
                 .command = proto::Command::query_config,
-                .tag = make_tag({.shard = 0, .slot = tag_slot_query_config, .generation = 0})};
+                .tag = make_tag(
+                    {.shard = bare_shard, .slot = tag_slot_query_config, .generation = 0})};
             const std::size_t used =
                 proto::write_query_config(transmit.header, header, {.version = 1, .string = {}});
             transmit.header_bytes =
@@ -105,10 +110,19 @@ class Loop {
     }
 
     void fill_window() {
-        for (std::uint32_t slot = 0; slot < options_.window; ++slot) {
-            send(slot);
+        for (std::uint32_t request = 0; request < unanswered_.size(); ++request) {
+            send_request(request);
         }
         link_.flush();
+    }
+
+    // A request is as many frames as an initiator cuts it into; the next one takes its place when
+    // all of them are answered.
+    void send_request(std::uint32_t request) {
+        unanswered_[request] = options_.frames_per_request;
+        for (std::uint32_t i = 0; i < options_.frames_per_request; ++i) {
+            send((request * options_.frames_per_request) + i);
+        }
     }
 
     void send(std::uint32_t slot) {
@@ -116,12 +130,12 @@ class Loop {
         const std::uint64_t place =
             options_.sequential ? next_++ % places : next_++ * 7919 % places;
         Transmit& transmit = link_.next_transmit();
-        const proto::FrameHeader header{.destination = target_mac_,
-                                        .source = own_mac_,
-                                        .address = address_,
-                                        .command = proto::Command::ata,
-                                        .tag =
-                                            make_tag({.shard = 0, .slot = slot, .generation = 1})};
+        const proto::FrameHeader header{
+            .destination = target_mac_,
+            .source = own_mac_,
+            .address = address_,
+            .command = proto::Command::ata,
+            .tag = make_tag({.shard = bare_shard, .slot = slot, .generation = 1})};
         const auto opcode = options_.write ? proto::AtaCommand::write_sectors_ext
                                            : proto::AtaCommand::read_sectors_ext;
         std::size_t used = proto::write_ata(
@@ -150,7 +164,7 @@ class Loop {
             return;
         }
         const std::uint32_t slot = split_tag(frame->tag).slot;
-        if (slot >= options_.window) {
+        if (slot >= options_.window || unanswered_[slot / options_.frames_per_request] == 0) {
             return;
         }
         if (!options_.write &&
@@ -159,7 +173,10 @@ class Loop {
                         buffer(slot).size());
         }
         ++done_;
-        send(slot);
+        const std::uint32_t request = slot / options_.frames_per_request;
+        if (--unanswered_[request] == 0) {
+            send_request(request);
+        }
     }
 
     proto::Bytes buffer(std::uint32_t slot) {
@@ -173,48 +190,35 @@ class Loop {
     proto::MacAddress target_mac_;
     proto::Address address_;
     std::vector<std::byte> memory_;
+    std::vector<std::uint32_t> unanswered_; // frames of each request
     std::uint64_t next_ = 0;
     std::uint64_t done_ = 0;
     std::uint64_t stalls_ = 0;
     bool started_ = false;
 };
 
-double cpu_seconds() {
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    const auto seconds = [](const timeval& t) {
-        return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-    };
-    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
-int fail(const std::string& line) {
-    fmt::print(stderr, "bench_bare: {}\n", line);
-    return 1;
-}
-
 int run(const Options& options) {
     auto monitor = PortMonitor::open({options.interface});
     if (!monitor || !(*monitor)->state(0)) {
-        return fail("no such interface");
+        return bench::fail("bench_bare", "no such interface");
     }
     const InterfaceState state = *(*monitor)->state(0);
-    auto link = PacketLink::open(options.interface, state.ifindex, 0);
+    auto link = PacketLink::open(options.interface, state.ifindex, bare_shard);
     if (!link) {
-        return fail(link.error().line());
+        return bench::fail("bench_bare", link.error().line());
     }
     Loop loop(**link, options, state.port.mac);
     if (!loop.find_target()) {
-        return fail("no target " + options.address);
+        return bench::fail("bench_bare", "no target " + options.address);
     }
     loop.run_until(clock_now() + 200ms);
     const std::uint64_t done_before = loop.done();
-    const double cpu_before = cpu_seconds();
+    const double cpu_before = bench::cpu_seconds();
     const Time begin = clock_now();
     loop.run_until(begin +
                    std::chrono::nanoseconds{static_cast<std::int64_t>(options.seconds * 1e9)});
     const double elapsed = std::chrono::duration<double>(clock_now() - begin).count();
-    const double cpu = cpu_seconds() - cpu_before;
+    const double cpu = bench::cpu_seconds() - cpu_before;
     const auto frames = static_cast<double>(loop.done() - done_before);
     fmt::print("{{\"frames_per_s\":{:.0f},\"mb_per_s\":{:.1f},\"cpu_us_per_frame\":{:.3f},"
                "\"stalls\":{}}}\n",
@@ -232,16 +236,16 @@ int main(int argc, char** argv) {
     app.add_option("--address", options.address);
     app.add_option("--sectors", options.sectors, "of one frame");
     app.add_option("--window", options.window, "frames in flight");
+    app.add_option("--frames-per-request", options.frames_per_request,
+                   "divides --window; the next request is sent when the whole one is answered");
     app.add_option("--seconds", options.seconds);
     app.add_flag("--write", options.write);
     app.add_flag("--sequential", options.sequential);
     app.add_option("--cpu", options.cpu, "run on this processor only");
     CLI11_PARSE(app, argc, argv);
-    if (options.cpu >= 0) {
-        cpu_set_t set;
-        CPU_ZERO(&set);
-        CPU_SET(static_cast<std::size_t>(options.cpu), &set);
-        sched_setaffinity(0, sizeof(set), &set);
+    if (options.frames_per_request == 0 || options.window % options.frames_per_request != 0) {
+        return bench::fail("bench_bare", "--frames-per-request does not divide --window");
     }
+    bench::pin_to_cpu(options.cpu);
     return run(options);
 }

@@ -1,13 +1,12 @@
 // The engine and its packet link alone, without a front end: keeps `--depth` requests of `--bytes`
 // in flight on one LUN for `--seconds`, and prints what that took as one JSON line. tests/bench/run
 // sets it beside bench_bare.
+#include "bench_support.hpp"
 #include "initiator/linux/clock.hpp"
 #include "initiator/linux/shard.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
-#include <sched.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <cmath>
@@ -93,30 +92,18 @@ class Load final : public RequestOwner {
     bool stopping_ = false;
 };
 
-double cpu_seconds() {
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    const auto seconds = [](const timeval& t) {
-        return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-    };
-    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
-int fail(const std::string& line) {
-    fmt::print(stderr, "bench_engine: {}\n", line);
-    return 1;
-}
-
 int run(const Options& options) {
     ShardConfig config;
     config.interfaces = {options.interface};
+    config.engine.settle = Duration::zero(); // nothing was killed before
+    config.engine.shard_index = 14;          // not one that a server beside it uses
     auto shard = Shard::open(config);
     if (!shard) {
-        return fail(shard.error().line());
+        return bench::fail("bench_engine", shard.error().line());
     }
     const auto address = proto::parse_address(options.address);
     if (!address) {
-        return fail("malformed address");
+        return bench::fail("bench_engine", "malformed address");
     }
     (*shard)->discover();
     const auto is_ready = [&] {
@@ -124,23 +111,23 @@ int run(const Options& options) {
         return target && target->state == TargetState::ready;
     };
     if (!(*shard)->run_until(is_ready, 5s)) {
-        return fail("no target " + options.address);
+        return bench::fail("bench_engine", "no target " + options.address);
     }
     const auto device = (*shard)->attach(*address, {.fail_after = 10s});
     if (!device) {
-        return fail("cannot attach " + options.address);
+        return bench::fail("bench_engine", "cannot attach " + options.address);
     }
     Load load(**device, options);
     load.start();
     const auto never = [] { return false; };
     (*shard)->run_until(never, 200ms); // the window opens
     const std::uint64_t done_before = load.done();
-    const double cpu_before = cpu_seconds();
+    const double cpu_before = bench::cpu_seconds();
     const Time begin = clock_now();
     (*shard)->run_until(never,
                         std::chrono::nanoseconds{static_cast<std::int64_t>(options.seconds * 1e9)});
     const double elapsed = std::chrono::duration<double>(clock_now() - begin).count();
-    const double cpu = cpu_seconds() - cpu_before;
+    const double cpu = bench::cpu_seconds() - cpu_before;
     const std::uint64_t done = load.done() - done_before;
     load.stop();
     (*shard)->run_until([&] { return load.is_idle(); }, 15s);
@@ -175,11 +162,6 @@ int main(int argc, char** argv) {
     app.add_flag("--sequential", options.sequential);
     app.add_option("--cpu", options.cpu, "run on this processor only");
     CLI11_PARSE(app, argc, argv);
-    if (options.cpu >= 0) {
-        cpu_set_t set;
-        CPU_ZERO(&set);
-        CPU_SET(static_cast<std::size_t>(options.cpu), &set);
-        sched_setaffinity(0, sizeof(set), &set);
-    }
+    bench::pin_to_cpu(options.cpu);
     return run(options);
 }
