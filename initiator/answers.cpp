@@ -115,7 +115,7 @@ void Engine::State::handle_answer(Time now, Command& command, Transmission& tran
                                 &Transmission::answered);
         if (all_answered && !command.forgotten_sent_at) {
             remove_fence(command);
-            admit_wanted();
+            admit_wanted(now);
         }
         return;
     }

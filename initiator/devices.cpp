@@ -104,18 +104,18 @@ void Engine::State::submit(Time now, DeviceEntry& device, Request& request) {
     RequestState::unsent(request) =
         request.operation == Operation::flush ? SectorCount{} : request.sectors;
     RequestState::commands_count(request) = 0;
-    if (device.requests_pending++ == 0) {
-        device.pending_since = now;
-        if (device.options.fail_after > Duration::zero()) {
-            timers.arm_at_most(device.fail_timer, now + device.options.fail_after);
-        }
+    if (!device.is_asking()) {
+        device.asked_since = now;
+    }
+    if (device.requests_pending++ == 0 && device.options.fail_after > Duration::zero()) {
+        timers.arm_at_most(device.fail_timer, now + device.options.fail_after);
     }
     if (const auto refused = refuse(device, request)) {
-        complete(device, request, *refused);
+        complete(now, device, request, *refused);
         return;
     }
     if (device.state == DeviceState::down) {
-        complete(device, request, Status::timed_out);
+        complete(now, device, request, Status::timed_out);
         return;
     }
     if (request.operation == Operation::flush) {
@@ -174,7 +174,10 @@ void Engine::State::admit(DeviceEntry& device, Request& request) {
 }
 
 // After a write or a fence is gone.
-void Engine::State::admit_waiting(DeviceEntry& device) {
+void Engine::State::admit_waiting(Time now, DeviceEntry& device) {
+    if (!device.is_asking()) {
+        device.asked_since = now;
+    }
     for (auto it = device.waiting_writes.begin(); it != device.waiting_writes.end();) {
         Request& request = *it;
         if (!may_admit(device, request)) {
@@ -224,12 +227,12 @@ void Engine::State::prepare_flush(Time now, DeviceEntry& device) {
     device.resend.push_front(*command);
 }
 
-void Engine::State::finish_flush(DeviceEntry& device, Status status) {
+void Engine::State::finish_flush(Time now, DeviceEntry& device, Status status) {
     device.flush_command = nullptr;
     while (!device.flush_batch.empty()) {
         Request& request = device.flush_batch.front();
         device.flush_batch.pop_front();
-        complete(device, request, status);
+        complete(now, device, request, status);
     }
     make_ready(device);
 }
@@ -246,7 +249,7 @@ void Engine::State::finish_command(Time now, Command& command, Status status) {
     const bool is_flush = command.kind == CommandKind::flush;
     retire_command(now, command);
     if (is_flush) {
-        finish_flush(device, status);
+        finish_flush(now, device, status);
         return;
     }
     UAOE_ASSERT(RequestState::commands_count(*request) > 0);
@@ -255,7 +258,7 @@ void Engine::State::finish_command(Time now, Command& command, Status status) {
         fail_request(device, *request, status);
     }
     if (RequestState::commands_count(*request) == 0 && RequestState::unsent(*request).value == 0) {
-        finish_request_data(device, *request);
+        finish_request_data(now, device, *request);
     }
     make_ready(device); // it left room in a window, also when it was given up
 }
@@ -271,19 +274,19 @@ void Engine::State::fail_request(DeviceEntry& device, Request& request, Status s
     }
 }
 
-void Engine::State::finish_request_data(DeviceEntry& device, Request& request) {
+void Engine::State::finish_request_data(Time now, DeviceEntry& device, Request& request) {
     if (request.status == Status::ok && request.fua && changes_data(request.operation)) {
         device.writes.erase(device.writes.iterator_to(request));
         device.ranges.erase(device.ranges.iterator_to(request));
         device.flush_waiting.push_back(request);
-        admit_waiting(device);
+        admit_waiting(now, device);
         return;
     }
-    complete(device, request, request.status);
+    complete(now, device, request, request.status);
 }
 
 // The request is in no queue; it goes back to its owner.
-void Engine::State::complete(DeviceEntry& device, Request& request, Status status) {
+void Engine::State::complete(Time now, DeviceEntry& device, Request& request, Status status) {
     UAOE_ASSERT(!RequestState::is_queued(request) && device.requests_pending > 0);
     request.status = status;
     if (RequestState::is_unfinished_write(request)) {
@@ -305,7 +308,7 @@ void Engine::State::complete(DeviceEntry& device, Request& request, Status statu
     }
     completed.push_back(request);
     if (was_admitted) {
-        admit_waiting(device);
+        admit_waiting(now, device);
     }
 }
 
@@ -315,7 +318,7 @@ void Engine::State::fail_everything(Time now, DeviceEntry& device, Status status
     while (!device.waiting_writes.empty()) {
         Request& request = device.waiting_writes.front();
         device.waiting_writes.pop_front();
-        complete(device, request, status);
+        complete(now, device, request, status);
     }
     for (Command& command : commands.slots()) {
         const bool is_live =
@@ -328,12 +331,12 @@ void Engine::State::fail_everything(Time now, DeviceEntry& device, Status status
         Request& request = device.send_queue.front();
         device.send_queue.pop_front();
         RequestState::unsent(request) = {};
-        complete(device, request, status);
+        complete(now, device, request, status);
     }
     while (!device.flush_waiting.empty()) {
         Request& request = device.flush_waiting.front();
         device.flush_waiting.pop_front();
-        complete(device, request, status);
+        complete(now, device, request, status);
     }
     UAOE_ASSERT(device.requests_pending == 0 && device.writes.empty() && device.ranges.empty() &&
                 device.resend.empty() && device.flush_batch.empty());

@@ -300,7 +300,9 @@ void Engine::State::update_device_state(Time now, Target& target) {
     const DeviceState before = device.state;
     device.state = state;
     if (state == DeviceState::up && before == DeviceState::down) {
-        device.pending_since = now;
+        device.asked_since = now;
+    } else if (state == DeviceState::silent && before == DeviceState::up) {
+        device.silent_since = now;
     }
     push_event(
         {.kind = EventKind::device_changed, .address = target.address, .device_state = state});

@@ -55,6 +55,7 @@ Engine::State::State(const EngineConfig& engine_config)
       commands(config.commands_count_max, config.tag_generation_first),
       commands_reserved_for_identify(
           std::min<std::size_t>(identify_reserve_max, config.commands_count_max / 4)),
+      commands_reserved_for_splits(commands_reserved_for_identify),
       scratch_blocks(scratch_blocks_count),
       query_generation(static_cast<std::uint16_t>(config.tag_generation_first)),
       events(events_count_max) {

@@ -52,7 +52,7 @@ struct Engine::State {
     bool split_for(Command& command, const Path& path);
     void make_ready(DeviceEntry& device);
     void starve(DeviceEntry& device);
-    Command* allocate_command(DeviceEntry& device);
+    Command* allocate_command(DeviceEntry& device, bool is_split = false);
     void release_command(Command& command);
     void release_scratch(Command& command);
     void wake_starved();
@@ -82,7 +82,7 @@ struct Engine::State {
     void remove_fence(Command& command);
     void handle_linger_timer(Time now);
     void begin_to_settle(Time now);
-    void admit_wanted();
+    void admit_wanted(Time now);
 
     // ---- devices.cpp: requests and their life ----
     std::expected<DeviceIndex, AttachError> attach(Time now, proto::Address address,
@@ -92,13 +92,13 @@ struct Engine::State {
     static std::optional<Status> refuse(const DeviceEntry& device, const Request& request);
     bool may_admit(DeviceEntry& device, Request& request) const;
     void admit(DeviceEntry& device, Request& request);
-    void admit_waiting(DeviceEntry& device);
+    void admit_waiting(Time now, DeviceEntry& device);
     void prepare_flush(Time now, DeviceEntry& device);
     void finish_command(Time now, Command& command, Status status);
-    void finish_request_data(DeviceEntry& device, Request& request);
+    void finish_request_data(Time now, DeviceEntry& device, Request& request);
     void fail_request(DeviceEntry& device, Request& request, Status status);
-    void complete(DeviceEntry& device, Request& request, Status status);
-    void finish_flush(DeviceEntry& device, Status status);
+    void complete(Time now, DeviceEntry& device, Request& request, Status status);
+    void finish_flush(Time now, DeviceEntry& device, Status status);
     void fail_everything(Time now, DeviceEntry& device, Status status);
     void update_device_state(Time now, Target& target);
 
@@ -113,8 +113,10 @@ struct Engine::State {
     std::vector<DeviceEntry> devices;
     CommandPool commands;
     // Slots that data leaves for IDENTIFY, or a full pool could never find out that its paths are
-    // back.
+    // back; and those that new commands leave for the tails of lost ones, or a full pool could not
+    // be sent again over a path that carries less.
     std::size_t commands_reserved_for_identify;
+    std::size_t commands_reserved_for_splits;
     CommandQueue lingering; // by fence_until
     CommandQueue held;      // past it, feared in the queue of a target
     bool is_settling = false;

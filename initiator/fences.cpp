@@ -57,6 +57,7 @@ void Engine::State::retire_command(Time now, Command& command) {
 void Engine::State::fence(Time now, Command& command, Time last_sent) {
     release_scratch(command);
     command.phase = CommandPhase::lingering;
+    --command.device->commands_count;
     command.device = nullptr;
     command.request = nullptr;
     command.fence_until = last_sent + config.linger;
@@ -139,7 +140,7 @@ void Engine::State::handle_linger_timer(Time now) {
     if (!lingering.empty()) {
         timers.arm_at_most(linger_timer, lingering.front().fence_until);
     }
-    admit_wanted();
+    admit_wanted(now);
 }
 
 void Engine::State::begin_to_settle(Time now) {
@@ -150,12 +151,12 @@ void Engine::State::begin_to_settle(Time now) {
     settle_began = true;
 }
 
-void Engine::State::admit_wanted() {
+void Engine::State::admit_wanted(Time now) {
     for (DeviceEntry& device : devices) {
         if (device.wants_admission) {
             device.wants_admission = false;
             if (device.target != nullptr) {
-                admit_waiting(device);
+                admit_waiting(now, device);
             }
         }
     }

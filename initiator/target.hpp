@@ -95,8 +95,10 @@ struct DeviceEntry {
 
     std::uint64_t sequence_next = 0;
     std::uint32_t requests_pending = 0;
-    Time pending_since; // when the oldest silence can have begun
-    Time last_answer;   // to data or FLUSH: a target that only says who it is does no work
+    std::uint32_t commands_count = 0; // data and FLUSH, in flight or to be sent again
+    Time asked_since;                 // when a silence can have begun: before, nothing was asked
+    Time silent_since;                // when its last path was lost
+    Time last_answer; // to data or FLUSH: a target that only says who it is does no work
     Timer fail_timer{TimerKind::device, this};
     boost::intrusive::list_member_hook<> ready_hook; // in `ready` or `starved`
     bool is_starved = false;
@@ -105,6 +107,11 @@ struct DeviceEntry {
     std::array<OperationCounters, 5> operations;
     std::uint64_t fenced_writes = 0;
 
+    // Whether the target owes it an answer. Writes that wait for a fence ask for nothing.
+    [[nodiscard]] bool is_asking() const {
+        return commands_count > 0 || !send_queue.empty() ||
+               (!flush_waiting.empty() && waiting_writes.empty());
+    }
     [[nodiscard]] bool has_work() const {
         return !resend.empty() || !send_queue.empty() || !flush_waiting.empty();
     }

@@ -33,7 +33,7 @@ void Engine::State::handle_timeout(Time now) {
             for (DeviceEntry& device : devices) {
                 device.wants_admission = true;
             }
-            admit_wanted();
+            admit_wanted(now);
             break;
         }
     }
@@ -165,8 +165,11 @@ void Engine::State::handle_device_timer(Time now, DeviceEntry& device) {
     if (device.target == nullptr || device.requests_pending == 0) {
         return;
     }
-    const Time deadline =
-        std::max(device.last_answer, device.pending_since) + device.options.fail_after;
+    // Writes that wait for a fence ask for nothing: while a path is up, they wait on.
+    const Time silence_began = device.is_asking() ? std::max(device.last_answer, device.asked_since)
+                               : device.state == DeviceState::up ? now
+                                                                 : device.silent_since;
+    const Time deadline = silence_began + device.options.fail_after;
     if (deadline > now) {
         timers.arm(device.fail_timer, deadline);
         return;

@@ -249,7 +249,7 @@ bool Engine::State::split_for(Command& command, const Path& path) {
         command.sectors <= path.sectors_per_frame) {
         return true;
     }
-    Command* tail = allocate_command(*command.device);
+    Command* tail = allocate_command(*command.device, true);
     if (tail == nullptr) {
         return false;
     }
@@ -386,14 +386,20 @@ void Engine::State::make_ready(DeviceEntry& device) {
 
 // nullptr moves the device to the starved ones, which are ready again when a slot comes back. No
 // LUN may hold more than twice what it leaves to the others, or a dead one would stop them all.
-Command* Engine::State::allocate_command(DeviceEntry& device) {
-    const std::size_t free = commands.free_count();
-    if (free <= commands_reserved_for_identify ||
-        device.target->commands_count >= 2 * (free - commands_reserved_for_identify)) {
+// What is reserved for the tails of lost commands may also be taken by a LUN that has nothing.
+Command* Engine::State::allocate_command(DeviceEntry& device, bool is_split) {
+    const std::size_t held_count = device.target->commands_count;
+    const std::size_t free_count = commands.free_count();
+    const bool is_urgent = is_split || held_count == 0;
+    const std::size_t reserved_count =
+        commands_reserved_for_identify + (is_urgent ? 0 : commands_reserved_for_splits);
+    if (free_count <= reserved_count ||
+        (!is_urgent && held_count >= 2 * (free_count - reserved_count))) {
         starve(device);
         return nullptr;
     }
     ++device.target->commands_count;
+    ++device.commands_count;
     return commands.allocate();
 }
 
@@ -401,6 +407,9 @@ void Engine::State::release_command(Command& command) {
     release_scratch(command);
     if (command.kind != CommandKind::identify) {
         --command.target->commands_count;
+        if (command.device != nullptr) { // not of one that lingered
+            --command.device->commands_count;
+        }
     }
     commands.release(command);
     wake_starved();
