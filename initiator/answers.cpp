@@ -28,7 +28,10 @@ Status status_of_aoe_error(proto::AoeError error) {
     return Status::io_error;
 }
 
-Status status_of_ata_error(const Command& command, std::uint8_t error) {
+Status status_of_ata_error(const Command& command, std::uint8_t status, std::uint8_t error) {
+    if ((status & proto::ata_status_device_fault) != 0) {
+        return Status::io_error; // whatever else it says: the disk is broken, not unable
+    }
     if ((error & proto::ata_error_id_not_found) != 0) {
         return Status::out_of_range;
     }
@@ -86,6 +89,10 @@ void Engine::State::handle_frame(Time now, PortIndex port, proto::ConstBytes byt
     }
     Command* command = commands.at(tag.slot);
     Transmission* transmission = command != nullptr ? command->find(tag.generation) : nullptr;
+    if (transmission == nullptr && command != nullptr && command->has_forgotten(tag.generation)) {
+        handle_forgotten_answer(now, *command, port, *frame);
+        return;
+    }
     if (transmission == nullptr) {
         ++counters.unknown_tag;
         return;
@@ -106,6 +113,29 @@ void Engine::State::handle_frame(Time now, PortIndex port, proto::ConstBytes byt
     handle_answer(now, *command, *transmission, *frame);
 }
 
+// A target that is slower than the copies follow each other answers only old ones.
+void Engine::State::handle_forgotten_answer(Time now, Command& command, PortIndex port,
+                                            const proto::Frame& frame) {
+    const auto path = std::ranges::find_if(command.target->paths, [&](const auto& candidate) {
+        return candidate->port == port && candidate->target_mac == frame.source;
+    });
+    if (frame.command != proto::Command::ata || frame.address != command.target->address ||
+        path == command.target->paths.end()) {
+        ++counters.mismatched;
+        return;
+    }
+    if (!frame.is_error && frame.argument.size() < sizeof(proto::AtaArgument)) {
+        ++counters.malformed;
+        return;
+    }
+    ++counters.late;
+    if (command.phase == CommandPhase::lingering) {
+        return;
+    }
+    handle_sign_of_life(now, **path, command);
+    end_command(now, command, **path, frame);
+}
+
 void Engine::State::handle_answer(Time now, Command& command, Transmission& transmission,
                                   const proto::Frame& frame) {
     account_answer(now, command, transmission);
@@ -119,24 +149,32 @@ void Engine::State::handle_answer(Time now, Command& command, Transmission& tran
         }
         return;
     }
+    end_command(now, command, *transmission.path, frame);
+}
+
+void Engine::State::end_command(Time now, Command& command, Path& path, const proto::Frame& frame) {
     if (command.kind == CommandKind::identify) {
-        handle_identify(now, *transmission.path, frame);
+        handle_identify(now, path, frame);
         return;
     }
     finish_command(now, command, read_answer(command, frame));
+}
+
+void Engine::State::handle_sign_of_life(Time now, Path& path, const Command& command) {
+    ++path.received;
+    path.last_heard = now;
+    path.silent_rounds_count = 0;
+    if (command.target->device != nullptr && command.kind != CommandKind::identify) {
+        command.target->device->last_answer = now;
+    }
 }
 
 // Window, round-trip time and signs of life, by the copy that was answered.
 void Engine::State::account_answer(Time now, Command& command, Transmission& transmission) {
     Path& path = *transmission.path;
     transmission.answered = true;
-    ++path.received;
-    path.last_heard = now;
+    handle_sign_of_life(now, path, command);
     path.answered_up_to = std::max(path.answered_up_to, transmission.sent_at);
-    path.silent_rounds_count = 0;
-    if (command.target->device != nullptr && command.kind != CommandKind::identify) {
-        command.target->device->last_answer = now;
-    }
     const bool is_transfer =
         command.kind == CommandKind::identify ||
         (command.kind == CommandKind::data && command.operation != Operation::discard);
@@ -172,7 +210,7 @@ Status Engine::State::read_answer(const Command& command, const proto::Frame& fr
         return Status::unsupported; // ggaoed answers without doing or setting anything
     }
     if ((status & (proto::ata_status_error | proto::ata_status_device_fault)) != 0) {
-        return status_of_ata_error(command, ata->error_feature);
+        return status_of_ata_error(command, status, ata->error_feature);
     }
     if ((status & (proto::ata_status_busy | proto::ata_status_data_request)) != 0) {
         return Status::io_error; // the command did not end

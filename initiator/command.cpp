@@ -51,6 +51,7 @@ Command* CommandPool::allocate() {
     free_.pop_front();
     UAOE_ASSERT(command.phase == CommandPhase::free);
     command.phase = CommandPhase::queued;
+    command.generation_first = command.generation;
     return &command;
 }
 

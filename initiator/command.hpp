@@ -38,7 +38,8 @@ enum class CommandPhase : std::uint8_t { free, queued, in_flight, lingering };
 
 struct Command {
     // The newest copies. Of a command that was sent more often the oldest are forgotten: an answer
-    // to one of those is an unknown tag, and `forgotten_sent_at` keeps the fence up for them.
+    // to one of those still ends the command, but tells no round-trip time and lifts no fence;
+    // `forgotten_sent_at` keeps that up.
     static constexpr std::size_t transmissions_max = 8;
 
     boost::intrusive::list_member_hook<> queue_hook; // the one list it is in, by phase
@@ -47,6 +48,7 @@ struct Command {
     std::uint32_t slot = 0;
     std::uint16_t generation =
         0; // of the next transmission; survives from one use of the slot to the next
+    std::uint16_t generation_first = 0; // of this use of the slot
     CommandKind kind = CommandKind::data;
     CommandPhase phase = CommandPhase::free;
     std::uint8_t attempts_count = 0; // times it was given up as lost: the back-off
@@ -79,6 +81,15 @@ struct Command {
             }
         }
         return nullptr;
+    }
+
+    // Whether that is the generation of a forgotten copy.
+    [[nodiscard]] bool has_forgotten(std::uint32_t wanted_generation) const {
+        const auto age = [&](std::uint32_t of) {
+            return (of - generation_first) & tag_generation_mask;
+        };
+        return transmissions_count == transmissions_max &&
+               age(wanted_generation) < age(transmissions.front().generation);
     }
 
     Transmission& add_transmission(Path& path, Time now);

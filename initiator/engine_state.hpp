@@ -61,6 +61,10 @@ struct Engine::State {
     void handle_frame(Time now, PortIndex port, proto::ConstBytes bytes);
     void handle_answer(Time now, Command& command, Transmission& transmission,
                        const proto::Frame& frame);
+    void handle_forgotten_answer(Time now, Command& command, PortIndex port,
+                                 const proto::Frame& frame);
+    void handle_sign_of_life(Time now, Path& path, const Command& command);
+    void end_command(Time now, Command& command, Path& path, const proto::Frame& frame);
     void account_answer(Time now, Command& command, Transmission& transmission);
     static Status read_answer(const Command& command, const proto::Frame& frame);
 

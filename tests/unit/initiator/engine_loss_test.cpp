@@ -421,3 +421,30 @@ TEST_CASE("IDENTIFY goes on when lost commands hold every slot and many paths ar
         CHECK(bench.completed_with(io->request, Status::ok));
     }
 }
+
+TEST_CASE("a target that is slower than the copies follow each other is understood") {
+    Bench bench;
+    const DeviceIndex device = bench.attach();
+    Io flush(bench, Operation::flush, 0, 0);
+    bench.engine.submit(bench.now, device, flush.request);
+    const SentFrame first = bench.take_sent().at(0);
+    std::size_t copies_count = 1;
+    while (copies_count < 20) {
+        for (const SentFrame& frame : bench.take_sent()) {
+            copies_count += frame.is(proto::AtaCommand::flush_cache_ext) ? 1U : 0U;
+            if (frame.is(proto::AtaCommand::identify_device)) {
+                bench.serve(frame);
+            }
+        }
+        bench.advance(100ms);
+    }
+    SentFrame other = first;
+    other.frame.tag.value = make_tag({.slot = split_tag(first.frame.tag).slot,
+                                      .generation = split_tag(first.frame.tag).generation - 1})
+                                .value;
+    bench.serve(other); // of an earlier use of the slot
+    bench.drain();
+    CHECK(bench.completed.empty());
+    bench.serve(first);
+    CHECK(bench.completed_with(flush.request, Status::ok));
+}

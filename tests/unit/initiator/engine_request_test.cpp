@@ -100,6 +100,8 @@ TEST_CASE("errors of the target fail the request at once with their status") {
                           Case{Operation::read, 0x41, ata_error_abort, Status::io_error},
                           Case{Operation::write, 0x41, ata_error_abort, Status::read_only},
                           Case{Operation::write, 0x61, 0, Status::io_error},
+                          Case{Operation::write, 0x61, ata_error_abort, Status::io_error},
+                          Case{Operation::flush, 0x61, ata_error_abort, Status::io_error},
                           Case{Operation::write, 0x20, 0, Status::io_error},
                           Case{Operation::write, 0x80, 0, Status::io_error},
                           Case{Operation::flush, 0x41, ata_error_abort, Status::unsupported},
