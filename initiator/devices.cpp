@@ -104,9 +104,7 @@ void Engine::State::submit(Time now, DeviceEntry& device, Request& request) {
     RequestState::unsent(request) =
         request.operation == Operation::flush ? SectorCount{} : request.sectors;
     RequestState::commands_count(request) = 0;
-    if (!device.is_asking()) {
-        device.asked_since = now;
-    }
+    begin_to_ask(now, device);
     if (device.requests_pending++ == 0 && device.options.fail_after > Duration::zero()) {
         timers.arm_at_most(device.fail_timer, now + device.options.fail_after);
     }
@@ -132,6 +130,15 @@ void Engine::State::submit(Time now, DeviceEntry& device, Request& request) {
         }
     }
     make_ready(device);
+}
+
+// Something may be asked of the target now. When requests wait already and no path is up, the
+// silence goes on.
+void Engine::State::begin_to_ask(Time now, DeviceEntry& device) {
+    if (!device.is_asking()) {
+        const bool is_silent = device.requests_pending > 0 && device.state == DeviceState::silent;
+        device.asked_since = is_silent ? device.silent_since : now;
+    }
 }
 
 // No admitted write, no fence, and no write that waits longer overlaps it.
@@ -175,9 +182,7 @@ void Engine::State::admit(DeviceEntry& device, Request& request) {
 
 // After a write or a fence is gone.
 void Engine::State::admit_waiting(Time now, DeviceEntry& device) {
-    if (!device.is_asking()) {
-        device.asked_since = now;
-    }
+    begin_to_ask(now, device);
     for (auto it = device.waiting_writes.begin(); it != device.waiting_writes.end();) {
         Request& request = *it;
         if (!may_admit(device, request)) {

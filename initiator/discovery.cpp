@@ -48,7 +48,13 @@ void Engine::State::handle_port(Time now, PortIndex index, const PortState& stat
             }
             update_payload(*path);
             if (went_down) {
+                path->was_silent_when_down =
+                    path->state != PathState::up || path->silent_rounds_count > 0 ||
+                    (path->in_flight_count > 0 && now - path->last_heard >= path->rtt.rto());
                 stop_identify(*path);
+                if (path->probe_hook.is_linked()) {
+                    probe_queue.erase(probe_queue.iterator_to(*path));
+                }
                 set_path_state(now, *path, PathState::down);
                 evacuate_path(*path);
             } else if (came_up && path->state == PathState::down) {

@@ -94,6 +94,7 @@ struct Engine::State {
     void detach(Time now, DeviceEntry& device);
     void submit(Time now, DeviceEntry& device, Request& request);
     static std::optional<Status> refuse(const DeviceEntry& device, const Request& request);
+    static void begin_to_ask(Time now, DeviceEntry& device);
     bool may_admit(DeviceEntry& device, Request& request) const;
     void admit(DeviceEntry& device, Request& request);
     void admit_waiting(Time now, DeviceEntry& device);

@@ -5,8 +5,8 @@
 //   1. `linger` has passed since it was sent: it is no longer in the fabric;
 //   2. it does not wait in a target that stands still. That is known once the target's MAC has
 //      answered a frame sent after (1), because a target takes its frames in order. A path that
-//      carries nothing is asked with Query Config, which touches no data. A path whose local port
-//      is down cannot tell: there (1) has to do.
+//      carries nothing is asked with Query Config, which touches no data. Where a path that
+//      answered was cut off by its own port, (1) has to do: its target was well.
 // A target that never answers again is feared for `target_hold`.
 //
 // The frames of an earlier engine on this host (a daemon that was killed) are unknown here: writes
@@ -25,7 +25,7 @@ constexpr Duration hold_check_interval = 125ms;
 
 // The target that got it has answered something that was sent when the copy was out of the fabric.
 bool is_gone(const Target& target, const Path& path, Time sent_at, Duration linger) {
-    return path.state == PathState::down ||
+    return (path.state == PathState::down && !path.was_silent_when_down) ||
            std::ranges::any_of(target.paths, [&](const auto& other) {
                return other->target_mac == path.target_mac &&
                       other->answered_up_to >= sent_at + linger;
@@ -90,7 +90,8 @@ void Engine::State::ask_paths(Time now, const Command& command) {
     const auto ask = [&](Path& path, Time sent_at) {
         const bool is_asked =
             path.probe_hook.is_linked() || path.probe_sent_at + hold_check_interval > now;
-        if (!is_asked && !is_gone(*command.target, path, sent_at, config.linger)) {
+        if (path.state != PathState::down && !is_asked &&
+            !is_gone(*command.target, path, sent_at, config.linger)) {
             probe_queue.push_back(path);
         }
     };

@@ -48,6 +48,7 @@ struct Path {
         0; // timeouts in a row, one a round trip, with nothing heard in between
     Time last_heard;
     Time last_silent_round;
+    bool was_silent_when_down = true; // before its port went down: that is not why it is silent
     Time answered_up_to; // when the newest frame that had an answer was sent; see fences.cpp
 
     Command* identify = nullptr; // the one that is queued or in flight
