@@ -78,13 +78,25 @@ struct PortMonitor::State {
         return filled;
     }
 
+    // IPv6 and bridges tell of a link in messages of their own, with old flags and without most of
+    // the rest. The cache keeps these as further links of the same name.
+    [[nodiscard]] rtnl_link* find(const std::string& name) const {
+        for (nl_object* object = nl_cache_get_first(links); object != nullptr;
+             object = nl_cache_get_next(object)) {
+            auto* link = reinterpret_cast<rtnl_link*>(object);
+            if (rtnl_link_get_family(link) == AF_UNSPEC && name == rtnl_link_get_name(link)) {
+                return link;
+            }
+        }
+        return nullptr;
+    }
+
     // Compares what the cache says now with what was last told.
     void update() {
         for (std::size_t i = 0; i < interfaces.size(); ++i) {
             std::optional<InterfaceState> now;
-            if (rtnl_link* link = rtnl_link_get_by_name(links, interfaces[i].c_str())) {
+            if (rtnl_link* link = find(interfaces[i])) {
                 now = state_of(link);
-                rtnl_link_put(link);
             }
             if (now != states[i]) {
                 states[i] = now;

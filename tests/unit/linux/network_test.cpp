@@ -238,6 +238,31 @@ TEST_CASE("the monitor tells of down, up, MTU, gone, and back with another index
     CHECK(until([&] { return state && state->port.up && state->ifindex != ifindex; }));
 }
 
+TEST_CASE("what IPv6 tells of an interface is not taken for the interface's state") {
+    const Namespace network;
+    if (!network.ready()) {
+        return;
+    }
+    auto monitor = PortMonitor::open({"near0"});
+    REQUIRE(monitor.has_value());
+    const auto take_news = [&] {
+        pollfd readable{.fd = (*monitor)->fd(), .events = POLLIN, .revents = 0};
+        while (poll(&readable, 1, 200) > 0) {
+            (*monitor)->handle_readable();
+        }
+    };
+    if (!shell("ip token set ::5 dev near0")) { // sends a message of family AF_INET6
+        MESSAGE("cannot be tested here: no IPv6");
+        return;
+    }
+    take_news();
+    REQUIRE(shell("ip link set near0 down"));
+    take_news();
+    REQUIRE((*monitor)->state(0).has_value());
+    CHECK_FALSE((*monitor)->state(0)->administratively_up);
+    CHECK((*monitor)->state(0)->is_ethernet);
+}
+
 TEST_CASE("after more news than the monitor's queue holds its state is the last one") {
     const Namespace network;
     if (!network.ready()) {
