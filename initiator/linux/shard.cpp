@@ -46,6 +46,14 @@ struct PollOperation : RingOperation {
             armed = true;
         }
     }
+
+    // It still ends with a completion of its own.
+    void cancel(Ring& ring) {
+        RingOperation* const self = this;
+        io_uring_sqe& sqe = ring.prepare(*this);
+        io_uring_prep_cancel(&sqe, self, 0);
+        io_uring_sqe_set_data(&sqe, nullptr); // its own completion tells nothing
+    }
 };
 
 struct Port {
@@ -200,8 +208,12 @@ void Shard::State::update_port(std::size_t index, const std::optional<InterfaceS
     Port& port = ports[index];
     const bool same_interface = state && state->ifindex == port.ifindex;
     if (port.link && !same_interface) {
-        // A poll that is under way keeps the operation's address until it ends.
-        retired_polls.push_back(std::move(port.poll));
+        // A poll that is under way keeps the operation's address, and the socket open, until it
+        // ends.
+        if (port.poll->armed) {
+            port.poll->cancel(ring);
+            retired_polls.push_back(std::move(port.poll));
+        }
         port.poll = std::make_unique<PollOperation>();
         port.link.reset();
     }
@@ -326,6 +338,7 @@ void Shard::State::turn(Time wake_at_latest) {
     ring.submit_and_wait(wait);
     now = clock_now();
     ring.dispatch();
+    std::erase_if(retired_polls, [](const auto& poll) { return !poll->armed; });
     if (monitor_poll.ready) {
         monitor_poll.ready = false;
         monitor->handle_readable();

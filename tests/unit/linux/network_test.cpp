@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <fcntl.h>
+#include <fstream>
 #include <iostream>
 #include <linux/if_packet.h>
 #include <net/if.h>
@@ -58,6 +59,17 @@ class Namespace {
     int before_ = -1;
     bool ready_ = false;
 };
+
+std::size_t packet_sockets_count() {
+    std::ifstream list("/proc/thread-self/net/packet");
+    std::string line;
+    std::size_t count = 0;
+    std::getline(list, line); // the heading
+    while (std::getline(list, line)) {
+        ++count;
+    }
+    return count;
+}
 
 // The other end of the cable: a plain packet socket.
 class Peer {
@@ -318,6 +330,27 @@ TEST_CASE("tasks posted from another thread run on the shard's, and stop ends it
     runner.join();
     CHECK(ran_on == runner_id);
     CHECK(order == 12);
+}
+
+TEST_CASE("a link that was replaced gives its socket and its ring back") {
+    const Namespace network;
+    if (!network.ready()) {
+        return;
+    }
+    auto shard = Shard::open({.engine = {}, .interfaces = {"near0"}});
+    REQUIRE(shard.has_value());
+    const auto turn = [&] { (*shard)->run_until([] { return false; }, 100ms); };
+    turn();
+    const std::size_t before = packet_sockets_count();
+    CHECK(before == 1);
+    for (int i = 0; i < 3; ++i) {
+        REQUIRE(shell("ip link del near0"));
+        turn();
+        REQUIRE(shell("ip link add near0 type veth peer name far0 && ip link set near0 up && "
+                      "ip link set far0 up"));
+        turn();
+    }
+    CHECK(packet_sockets_count() == before);
 }
 
 TEST_CASE("a shard waits no longer than it is told") {
