@@ -11,6 +11,7 @@
 #include <linux/if_ether.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <time.h> // NOLINT: nanosleep(2)
 #include <unistd.h>
 
 namespace uaoe::initiator {
@@ -27,6 +28,11 @@ constexpr std::size_t block_bytes = 1U << 20U;
 // A full send queue is waited for this long before the batch goes on anyway; only a stuck NIC is
 // slower.
 constexpr int send_wait_ms = 10;
+
+// A full queue of the NIC refuses frames one by one, without telling when there is room again. It
+// is waited for this often in one batch; a NIC that works drains a full queue meanwhile.
+constexpr timespec queue_wait{.tv_sec = 0, .tv_nsec = 100'000};
+constexpr int queue_waits_max = 20;
 
 Error set_up_error(const std::string& interface_name, int error) {
     if (error == EPERM || error == EACCES) {
@@ -139,6 +145,7 @@ void PacketLink::queue() {
 
 void PacketLink::flush() {
     std::size_t done = 0;
+    int queue_waits_count = 0;
     while (done < queued_) {
         const int sent = sendmmsg(fd_, messages_.data() + done,
                                   static_cast<unsigned>(queued_ - done), MSG_DONTWAIT);
@@ -147,21 +154,44 @@ void PacketLink::flush() {
             counters_.frames_sent += static_cast<std::uint64_t>(sent);
             continue;
         }
-        if (errno == EINTR) {
-            continue;
+        switch (after_refusal(errno, queue_waits_count)) {
+        case Refusal::try_again:
+            break;
+        case Refusal::skip_frame:
+            ++counters_.frames_unsendable;
+            ++done;
+            break;
+        case Refusal::drop_all: // as good as lost on the wire
+            counters_.frames_unsendable += queued_ - done;
+            done = queued_;
+            break;
         }
-        if (errno == EAGAIN || errno == ENOBUFS) {
-            pollfd writable{.fd = fd_, .events = POLLOUT, .revents = 0};
-            if (errno == EAGAIN && poll(&writable, 1, send_wait_ms) > 0) {
-                continue;
-            }
-        }
-        // The interface is down, or its queue overflows: what is left is as good as lost on the
-        // wire.
-        counters_.frames_unsendable += queued_ - done;
-        break;
     }
     queued_ = 0;
+}
+
+// Of the first frame that was not sent.
+PacketLink::Refusal PacketLink::after_refusal(int error, int& queue_waits_count) const {
+    switch (error) {
+    case EINTR:
+        return Refusal::try_again;
+    case EAGAIN: {
+        pollfd writable{.fd = fd_, .events = POLLOUT, .revents = 0};
+        return poll(&writable, 1, send_wait_ms) > 0 ? Refusal::try_again : Refusal::drop_all;
+    }
+    case ENOBUFS:
+        if (queue_waits_count++ == queue_waits_max) {
+            return Refusal::drop_all;
+        }
+        nanosleep(&queue_wait, nullptr);
+        return Refusal::try_again;
+    case ENETDOWN:
+    case ENXIO:
+    case ENODEV:
+        return Refusal::drop_all;
+    default: // EMSGSIZE: the MTU has just become smaller
+        return Refusal::skip_frame;
+    }
 }
 
 } // namespace uaoe::initiator

@@ -74,8 +74,8 @@ class PacketLink {
     void queue();
     [[nodiscard]] bool is_full() const { return queued_ == batch_frames; }
 
-    // Sends what is queued, waiting shortly when the socket has no room. What the kernel refuses is
-    // dropped and counted: to the engine it is a frame lost on the wire.
+    // Sends what is queued, waiting shortly when the socket or the NIC has no room. What the kernel
+    // refuses is dropped and counted: to the engine it is a frame lost on the wire.
     void flush();
 
     [[nodiscard]] const LinkCounters& counters() const { return counters_; }
@@ -84,6 +84,8 @@ class PacketLink {
     PacketLink() = default;
     std::expected<void, Error> set_up(const std::string& interface_name, int ifindex,
                                       std::uint32_t shard);
+    enum class Refusal : std::uint8_t { try_again, skip_frame, drop_all };
+    [[nodiscard]] Refusal after_refusal(int error, int& queue_waits_count) const;
     tpacket2_hdr* slot_ready();
     // A VLAN or macvlan interface on top of this one takes its frames off with the tag, but the
     // kernel shows them to this socket, too.

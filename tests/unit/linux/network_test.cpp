@@ -9,16 +9,19 @@
 #include <doctest/doctest.h>
 
 #include <arpa/inet.h>
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <fcntl.h>
 #include <fstream>
 #include <iostream>
 #include <linux/if_packet.h>
+#include <linux/if_tun.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <string>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
@@ -133,6 +136,29 @@ class Peer {
     int fd_;
 };
 
+// The payload is the same for all: `bytes` are at most 9014.
+void queue_frame(PacketLink& link, std::size_t bytes) {
+    static const std::vector<std::byte> payload(9014, std::byte{7});
+    Transmit& transmit = link.next_transmit();
+    transmit.header_bytes = static_cast<std::uint32_t>(proto::write_ata(
+        transmit.header, {.destination = proto::broadcast_mac, .address = {1, 0}}, {}));
+    transmit.payload = std::span(payload).first(bytes - 36);
+    link.queue();
+}
+
+// A NIC whose queue this process takes the frames from; nothing when there are none here.
+int open_tap(const std::string& name) {
+    const int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    ifreq request{};
+    name.copy(request.ifr_name, IFNAMSIZ - 1);
+    request.ifr_flags = IFF_TAP | IFF_NO_PI;
+    if (fd >= 0 && ioctl(fd, TUNSETIFF, &request) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
 } // namespace
 
 TEST_CASE("a thousand frames each way, small and jumbo, arrive whole") {
@@ -157,14 +183,9 @@ TEST_CASE("a thousand frames each way, small and jumbo, arrive whole") {
             });
         }
         CHECK(next == 1000);
-        const std::vector<std::byte> payload(bytes - 36, std::byte{7});
         std::size_t arrived = 0;
         for (std::uint32_t i = 0; i < 1000; ++i) {
-            Transmit& transmit = (*link)->next_transmit();
-            transmit.header_bytes = static_cast<std::uint32_t>(proto::write_ata(
-                transmit.header, {.destination = proto::broadcast_mac, .address = {1, 0}}, {}));
-            transmit.payload = payload;
-            (*link)->queue();
+            queue_frame(**link, bytes);
             if ((*link)->is_full() || i == 999) {
                 (*link)->flush();
             }
@@ -210,6 +231,71 @@ TEST_CASE(
         }
         CHECK(slots == std::vector<std::uint32_t>{3});
     }
+}
+
+TEST_CASE("a frame that is too long is dropped alone") {
+    const Namespace network;
+    if (!network.ready()) {
+        return;
+    }
+    REQUIRE(shell("ip link set near0 mtu 1500"));
+    auto link = PacketLink::open("near0", static_cast<int>(if_nametoindex("near0")), 0);
+    REQUIRE(link.has_value());
+    const Peer peer;
+    for (const std::size_t bytes : {1000U, 1001U, 9014U, 1002U}) {
+        queue_frame(**link, bytes);
+    }
+    (*link)->flush();
+    for (const std::size_t bytes : {1000U, 1001U, 1002U}) {
+        CHECK(peer.receive() == bytes);
+    }
+    CHECK((*link)->counters().frames_sent == 3);
+    CHECK((*link)->counters().frames_unsendable == 1);
+    REQUIRE(shell("ip link set near0 down"));
+    queue_frame(**link, 1000);
+    queue_frame(**link, 1000);
+    (*link)->flush();
+    CHECK((*link)->counters().frames_unsendable == 3);
+}
+
+TEST_CASE("a full queue of the NIC is waited for, shortly") {
+    const Namespace network;
+    if (!network.ready()) {
+        return;
+    }
+    const int tap = open_tap("tap0");
+    if (tap < 0) {
+        MESSAGE("cannot be tested here: no tap interfaces");
+        return;
+    }
+    REQUIRE(shell("ip link set tap0 txqueuelen 8 && ip link set tap0 up"));
+    auto link = PacketLink::open("tap0", static_cast<int>(if_nametoindex("tap0")), 0);
+    REQUIRE(link.has_value());
+    std::atomic<bool> ended = false;
+    std::thread nic([&] {
+        std::byte frame[2048];
+        while (!ended) {
+            if (read(tap, frame, sizeof(frame)) < 0) {
+                usleep(50);
+            }
+        }
+    });
+    for (std::size_t i = 0; i < PacketLink::batch_frames; ++i) {
+        queue_frame(**link, 1000);
+    }
+    (*link)->flush();
+    ended = true;
+    nic.join();
+    CHECK((*link)->counters().frames_sent == PacketLink::batch_frames);
+    // Nobody takes these any more.
+    for (std::size_t i = 0; i < PacketLink::batch_frames; ++i) {
+        queue_frame(**link, 1000);
+    }
+    const Time begin = clock_now();
+    (*link)->flush();
+    CHECK(clock_now() - begin < 1s);
+    CHECK((*link)->counters().frames_unsendable > 0);
+    close(tap);
 }
 
 TEST_CASE("the monitor tells of down, up, MTU, gone, and back with another index") {
