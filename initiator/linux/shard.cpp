@@ -207,6 +207,10 @@ std::expected<void, Error> Shard::State::open_ports() {
 void Shard::State::update_port(std::size_t index, const std::optional<InterfaceState>& state) {
     Port& port = ports[index];
     const bool same_interface = state && state->ifindex == port.ifindex;
+    if (!same_interface) {
+        // Another one may have come in one piece of news: what was known of its paths is void.
+        engine.handle_port(now, {static_cast<std::uint32_t>(index)}, PortState{});
+    }
     if (port.link && !same_interface) {
         // A poll that is under way keeps the operation's address, and the socket open, until it
         // ends.
