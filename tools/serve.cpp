@@ -163,6 +163,9 @@ Serve::Prepared Serve::attach(const initiator::TargetStatus& target) {
     }
     session_.shard->set_event_handler(
         [this](const initiator::Event& event) { reporter_.handle(session_.shard->now(), event); });
+    session_.shard->set_error_handler([this](const Error& error) {
+        report_from_shard("uaoe: " + error.line() + "; it is tried again every second");
+    });
     return *device;
 }
 

@@ -14,12 +14,16 @@
 #include <sys/eventfd.h>
 #include <sys/random.h>
 #include <unistd.h>
+#include <utility>
 
 namespace uaoe::initiator {
 
 namespace {
 
 constexpr unsigned ring_entries = 1024;
+
+// A link that could not be opened is tried again then.
+constexpr Duration reopen_interval = std::chrono::seconds{1};
 
 // Frames taken from one link before the others, the timers and the front ends have their turn.
 constexpr std::size_t receive_frames_max = 256;
@@ -59,6 +63,8 @@ struct PollOperation : RingOperation {
 struct Port {
     std::unique_ptr<PacketLink> link;
     int ifindex = 0;
+    Time reopen_at = Time::max(); // its link could not be opened
+    bool failure_told = false;
     std::unique_ptr<PollOperation> poll = std::make_unique<PollOperation>();
 };
 
@@ -134,6 +140,9 @@ struct Shard::State {
 
     std::expected<void, Error> open_ports();
     void update_port(std::size_t index, const std::optional<InterfaceState>& state);
+    std::expected<void, Error> open_link(std::size_t index, const InterfaceState& state);
+    void reopen_link(std::size_t index, const InterfaceState& state);
+    void reopen_due_links();
     void run_posted();
     bool receive();
     void transmit();
@@ -151,6 +160,7 @@ struct Shard::State {
         retired_polls; // of closed links, until their last completion
     std::vector<std::unique_ptr<ShardDevice>> devices;
     std::function<void(const Event&)> handle_event;
+    std::function<void(const Error&)> handle_error;
     Time now = clock_now();
 
     std::mutex posted_mutex;
@@ -186,13 +196,9 @@ std::expected<void, Error> Shard::State::open_ports() {
         if (auto refused = refuse_interface(name, state, config.require_interfaces_up)) {
             return std::unexpected(*refused);
         }
-        auto link = PacketLink::open(name, state->ifindex, config.engine.shard_index);
-        if (!link) {
-            return std::unexpected(link.error());
+        if (auto opened_link = open_link(i, *state); !opened_link) {
+            return opened_link;
         }
-        ports[i].link = std::move(*link);
-        ports[i].ifindex = state->ifindex;
-        ports[i].poll->fd = ports[i].link->fd();
         engine.handle_port(now, {static_cast<std::uint32_t>(i)}, state->port);
     }
     monitor->set_handler([this](std::size_t index, const std::optional<InterfaceState>& state) {
@@ -202,6 +208,40 @@ std::expected<void, Error> Shard::State::open_ports() {
     wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     UAOE_ASSERT(wake.fd >= 0);
     return {};
+}
+
+std::expected<void, Error> Shard::State::open_link(std::size_t index, const InterfaceState& state) {
+    auto link =
+        PacketLink::open(config.interfaces[index], state.ifindex, config.engine.shard_index);
+    if (!link) {
+        return std::unexpected(std::move(link.error()));
+    }
+    Port& port = ports[index];
+    port.link = std::move(*link);
+    port.ifindex = state.ifindex;
+    port.poll->fd = port.link->fd();
+    return {};
+}
+
+// The cause of a failure (no memory, no descriptor left) sends no news when it is over.
+void Shard::State::reopen_link(std::size_t index, const InterfaceState& state) {
+    Port& port = ports[index];
+    if (const auto opened = open_link(index, state)) {
+        port.failure_told = false;
+    } else {
+        port.reopen_at = now + reopen_interval;
+        if (!std::exchange(port.failure_told, true) && handle_error) {
+            handle_error(opened.error());
+        }
+    }
+}
+
+void Shard::State::reopen_due_links() {
+    for (std::size_t i = 0; i < ports.size(); ++i) {
+        if (ports[i].reopen_at <= now) {
+            update_port(i, monitor->state(i));
+        }
+    }
 }
 
 void Shard::State::update_port(std::size_t index, const std::optional<InterfaceState>& state) {
@@ -221,13 +261,9 @@ void Shard::State::update_port(std::size_t index, const std::optional<InterfaceS
         port.poll = std::make_unique<PollOperation>();
         port.link.reset();
     }
+    port.reopen_at = Time::max();
     if (state && !port.link && state->is_ethernet) {
-        if (auto link = PacketLink::open(config.interfaces[index], state->ifindex,
-                                         config.engine.shard_index)) {
-            port.link = std::move(*link);
-            port.ifindex = state->ifindex;
-            port.poll->fd = port.link->fd();
-        }
+        reopen_link(index, *state);
     }
     PortState told = state ? state->port : PortState{};
     told.up = told.up && port.link;
@@ -313,6 +349,7 @@ bool Shard::State::complete() {
 void Shard::State::turn(Time wake_at_latest) {
     now = clock_now();
     run_posted();
+    reopen_due_links();
     const bool has_more = receive();
     if (const auto due = engine.poll_timeout(); due && *due <= now) {
         engine.handle_timeout(now);
@@ -335,6 +372,9 @@ void Shard::State::turn(Time wake_at_latest) {
         Time until = wake_at_latest;
         if (const auto due = engine.poll_timeout()) {
             until = std::min(until, *due);
+        }
+        for (const Port& port : ports) {
+            until = std::min(until, port.reopen_at);
         }
         wait = until == Time::max() ? std::optional<Duration>{}
                                     : std::max(until - clock_now(), Duration::zero());
@@ -405,6 +445,10 @@ DeviceIndex Shard::index_of(const Device& device) const {
 
 void Shard::set_event_handler(std::function<void(const Event&)> handler) {
     state_->handle_event = std::move(handler);
+}
+
+void Shard::set_error_handler(std::function<void(const Error&)> handler) {
+    state_->handle_error = std::move(handler);
 }
 
 void Shard::run() {

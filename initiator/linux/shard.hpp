@@ -48,6 +48,10 @@ class Shard {
     // Called for each engine event, on the shard's thread.
     void set_event_handler(std::function<void(const Event&)> handler);
 
+    // Called on the shard's thread when an interface has come back and its link cannot be opened:
+    // once, though it is tried again every second.
+    void set_error_handler(std::function<void(const Error&)> handler);
+
     // Serves until stop(), or until `done` says so (asked once a turn) or `timeout` has passed.
     // False on timeout.
     void run();

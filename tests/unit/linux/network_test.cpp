@@ -22,6 +22,7 @@
 #include <sched.h>
 #include <string>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
@@ -437,6 +438,32 @@ TEST_CASE("a link that was replaced gives its socket and its ring back") {
         turn();
     }
     CHECK(packet_sockets_count() == before);
+}
+
+TEST_CASE("a link that cannot be opened is tried again, and told of once") {
+    const Namespace network;
+    if (!network.ready()) {
+        return;
+    }
+    auto shard = Shard::open({.engine = {}, .interfaces = {"near0"}});
+    REQUIRE(shard.has_value());
+    int errors_count = 0;
+    (*shard)->set_error_handler([&](const Error&) { ++errors_count; });
+    const auto never = [] { return false; };
+    (*shard)->run_until(never, 100ms);
+    REQUIRE(shell("ip link del near0 && ip link add near0 type veth peer name far0 && "
+                  "ip link set near0 up && ip link set far0 up"));
+    rlimit limit{};
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    const rlimit none{.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    (*shard)->run_until(never, 1500ms);
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    CHECK(errors_count == 1);
+    CHECK(packet_sockets_count() == 0);
+    (*shard)->run_until(never, 1500ms);
+    CHECK(packet_sockets_count() == 1);
+    CHECK(errors_count == 1);
 }
 
 TEST_CASE("a shard waits no longer than it is told") {
