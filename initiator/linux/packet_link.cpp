@@ -3,6 +3,7 @@
 
 #include "initiator/linux/packet_filter.hpp"
 #include "proto/aoe.hpp"
+#include "proto/assert.hpp"
 
 #include <arpa/inet.h>
 #include <atomic>
@@ -18,11 +19,6 @@ namespace uaoe::initiator {
 
 namespace {
 
-// A slot holds the largest frame of any Ethernet MTU in use (9,216 and headers); as a power of two
-// it never straddles a block. 4,096 of them: the answers of a full command pool, 64 MiB of memory
-// the kernel fills as it goes.
-constexpr std::size_t slot_bytes = 16384;
-constexpr std::size_t slots_count = 4096;
 constexpr std::size_t block_bytes = 1U << 20U;
 
 // A full send queue is waited for this long before the batch goes on anyway; only a stuck NIC is
@@ -43,7 +39,7 @@ Error set_up_error(const std::string& interface_name, int error) {
     }
     return {.what = "cannot open a packet socket on " + interface_name,
             .why = std::strerror(error),
-            .what_to_do = error == ENOMEM ? "free memory: its receive ring takes 64 MiB" : ""};
+            .what_to_do = error == ENOMEM ? "free memory for its receive ring" : ""};
 }
 
 template <class T>
@@ -54,16 +50,18 @@ bool set_option(int fd, int option, const T& value) {
 } // namespace
 
 std::expected<std::unique_ptr<PacketLink>, Error>
-PacketLink::open(const std::string& interface_name, int ifindex, std::uint32_t shard) {
+PacketLink::open(const std::string& interface_name, int ifindex, std::uint32_t shard,
+                 std::size_t slots_count) {
+    UAOE_ASSERT(slots_count > 0 && slots_count * slot_bytes % block_bytes == 0);
     std::unique_ptr<PacketLink> link(new PacketLink);
-    if (auto done = link->set_up(interface_name, ifindex, shard); !done) {
+    if (auto done = link->set_up(interface_name, ifindex, shard, slots_count); !done) {
         return std::unexpected(done.error());
     }
     return link;
 }
 
 std::expected<void, Error> PacketLink::set_up(const std::string& interface_name, int ifindex,
-                                              std::uint32_t shard) {
+                                              std::uint32_t shard, std::size_t slots_count) {
     const auto fail = [&] { return std::unexpected(set_up_error(interface_name, errno)); };
     ifindex_ = ifindex;
     // Protocol 0: nothing is received until bind, so no frame gets past the filter.
@@ -77,9 +75,10 @@ std::expected<void, Error> PacketLink::set_up(const std::string& interface_name,
     const int version = TPACKET_V2;
     const int on = 1;
     const tpacket_req ring{.tp_block_size = block_bytes,
-                           .tp_block_nr = slots_count * slot_bytes / block_bytes,
+                           .tp_block_nr =
+                               static_cast<unsigned>(slots_count * slot_bytes / block_bytes),
                            .tp_frame_size = slot_bytes,
-                           .tp_frame_nr = slots_count};
+                           .tp_frame_nr = static_cast<unsigned>(slots_count)};
     if (setsockopt(fd_, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) != 0 ||
         !set_option(fd_, PACKET_VERSION, version) || !set_option(fd_, PACKET_RX_RING, ring) ||
         !set_option(fd_, PACKET_IGNORE_OUTGOING, on) || !set_option(fd_, PACKET_QDISC_BYPASS, on)) {
@@ -88,6 +87,7 @@ std::expected<void, Error> PacketLink::set_up(const std::string& interface_name,
     const int send_buffer_bytes = 8 << 20;
     // Refused without CAP_NET_ADMIN: the default is smaller, and flush() waits for room.
     setsockopt(fd_, SOL_SOCKET, SO_SNDBUFFORCE, &send_buffer_bytes, sizeof(send_buffer_bytes));
+    slots_count_ = slots_count;
     ring_bytes_ = slots_count * slot_bytes;
     void* memory = mmap(nullptr, ring_bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
     if (memory == MAP_FAILED) {
@@ -129,7 +129,7 @@ bool PacketLink::is_own(const tpacket2_hdr& header) const {
 void PacketLink::release_slot(tpacket2_hdr* header) {
     std::atomic_ref<std::uint32_t>(header->tp_status)
         .store(TP_STATUS_KERNEL, std::memory_order_release);
-    slot_next_ = (slot_next_ + 1) % slots_count;
+    slot_next_ = (slot_next_ + 1) % slots_count_;
 }
 
 void PacketLink::queue() {

@@ -32,10 +32,19 @@ class PacketLink {
     // Frames of one sendmmsg.
     static constexpr std::size_t batch_frames = 64;
 
+    // A slot of the receive ring holds the largest frame of any Ethernet MTU in use (9,216 and
+    // headers); as a power of two it never straddles a block.
+    static constexpr std::size_t slot_bytes = 16384;
+    // The largest MTU whose frames fit a slot, behind the kernel's headers and the frame's own.
+    static constexpr std::uint32_t mtu_bytes_max = slot_bytes - 128;
+    // The answers of a full command pool: 64 MiB.
+    static constexpr std::size_t slots_count_default = 4096;
+
     // `ifindex`: of an Ethernet interface that exists. Frames for other shards never reach the
-    // socket.
-    static std::expected<std::unique_ptr<PacketLink>, Error> open(const std::string& interface_name,
-                                                                  int ifindex, std::uint32_t shard);
+    // socket. `slots_count`: a multiple of 64; the kernel allocates all of them at once.
+    static std::expected<std::unique_ptr<PacketLink>, Error>
+    open(const std::string& interface_name, int ifindex, std::uint32_t shard,
+         std::size_t slots_count = slots_count_default);
     ~PacketLink();
     PacketLink(const PacketLink&) = delete;
     PacketLink& operator=(const PacketLink&) = delete;
@@ -83,7 +92,7 @@ class PacketLink {
   private:
     PacketLink() = default;
     std::expected<void, Error> set_up(const std::string& interface_name, int ifindex,
-                                      std::uint32_t shard);
+                                      std::uint32_t shard, std::size_t slots_count);
     enum class Refusal : std::uint8_t { try_again, skip_frame, drop_all };
     [[nodiscard]] Refusal after_refusal(int error, int& queue_waits_count) const;
     tpacket2_hdr* slot_ready();
@@ -96,6 +105,7 @@ class PacketLink {
     int ifindex_ = 0;
     std::byte* ring_ = nullptr;
     std::size_t ring_bytes_ = 0;
+    std::size_t slots_count_ = 0;
     std::size_t slot_next_ = 0;
     std::size_t queued_ = 0;
     std::array<Transmit, batch_frames> transmits_;

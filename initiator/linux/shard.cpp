@@ -116,6 +116,12 @@ std::optional<Error> refuse_interface(const std::string& name,
     return std::nullopt;
 }
 
+// Longer answers than its link can receive are not to be asked for.
+PortState usable_state(PortState state) {
+    state.mtu_bytes = std::min(state.mtu_bytes, PacketLink::mtu_bytes_max);
+    return state;
+}
+
 std::uint32_t random_word() {
     std::uint32_t word = 0;
     if (getrandom(&word, sizeof(word), 0) != sizeof(word)) {
@@ -199,7 +205,7 @@ std::expected<void, Error> Shard::State::open_ports() {
         if (auto opened_link = open_link(i, *state); !opened_link) {
             return opened_link;
         }
-        engine.handle_port(now, {static_cast<std::uint32_t>(i)}, state->port);
+        engine.handle_port(now, {static_cast<std::uint32_t>(i)}, usable_state(state->port));
     }
     monitor->set_handler([this](std::size_t index, const std::optional<InterfaceState>& state) {
         update_port(index, state);
@@ -211,8 +217,8 @@ std::expected<void, Error> Shard::State::open_ports() {
 }
 
 std::expected<void, Error> Shard::State::open_link(std::size_t index, const InterfaceState& state) {
-    auto link =
-        PacketLink::open(config.interfaces[index], state.ifindex, config.engine.shard_index);
+    auto link = PacketLink::open(config.interfaces[index], state.ifindex, config.engine.shard_index,
+                                 config.ring_slots_count);
     if (!link) {
         return std::unexpected(std::move(link.error()));
     }
@@ -265,7 +271,7 @@ void Shard::State::update_port(std::size_t index, const std::optional<InterfaceS
     if (state && !port.link && state->is_ethernet) {
         reopen_link(index, *state);
     }
-    PortState told = state ? state->port : PortState{};
+    PortState told = state ? usable_state(state->port) : PortState{};
     told.up = told.up && port.link;
     engine.handle_port(now, {static_cast<std::uint32_t>(index)}, told);
     if (told.up) {

@@ -22,6 +22,9 @@ struct ShardConfig {
     // Opening fails when an interface does not exist or is down; later both are states the engine
     // copes with.
     bool require_interfaces_up = true;
+    // Received frames that wait, per interface, each in 16 KiB of memory: a multiple of 64. The
+    // default takes what a busy LUN has in flight; discovery needs fewer.
+    std::size_t ring_slots_count = 4096;
 };
 
 class Shard {

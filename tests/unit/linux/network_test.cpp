@@ -299,6 +299,26 @@ TEST_CASE("a full queue of the NIC is waited for, shortly") {
     close(tap);
 }
 
+TEST_CASE("the largest frame that is asked for fits the ring, also a small one") {
+    const Namespace network;
+    if (!network.ready()) {
+        return;
+    }
+    REQUIRE(shell("ip link set near0 mtu 20000 && ip link set far0 mtu 20000"));
+    auto link = PacketLink::open("near0", static_cast<int>(if_nametoindex("near0")), 0, 64);
+    REQUIRE(link.has_value());
+    const Peer peer;
+    for (std::uint32_t i = 0; i < 200; ++i) {
+        peer.send(i, PacketLink::mtu_bytes_max + 14);
+        std::size_t received = 0;
+        for (int tries = 0; tries < 100 && received == 0; ++tries) {
+            (*link)->receive(100, [&](proto::ConstBytes frame) { received = frame.size(); });
+        }
+        REQUIRE(received == PacketLink::mtu_bytes_max + 14);
+    }
+    CHECK((*link)->counters().frames_cut == 0);
+}
+
 TEST_CASE("the monitor tells of down, up, MTU, gone, and back with another index") {
     const Namespace network;
     if (!network.ready()) {
