@@ -360,7 +360,7 @@ CommandResult run_serve(const ServeOptions& options) {
     if (auto writable = check_statistics_file(options.statistics_file); !writable) {
         return std::unexpected(writable.error());
     }
-    auto session = open_session(options.interfaces, {});
+    auto session = open_session(options.interfaces, {}, serve_slots_count);
     if (!session) {
         return std::unexpected(session.error());
     }

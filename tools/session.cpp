@@ -54,7 +54,8 @@ ShardNumber::~ShardNumber() {
 }
 
 std::expected<Session, Error> open_session(const std::vector<std::string>& interface_names,
-                                           initiator::EngineConfig engine) {
+                                           initiator::EngineConfig engine,
+                                           std::size_t ring_slots_count) {
     std::vector<Interface> interfaces = find_interfaces(interface_names);
     if (interfaces.empty()) {
         return std::unexpected(Error{.what = "no interface to look on",
@@ -70,7 +71,8 @@ std::expected<Session, Error> open_session(const std::vector<std::string>& inter
         std::max(engine.ports_count_max, static_cast<std::uint32_t>(interfaces.size()));
     auto shard = initiator::Shard::open({.engine = engine,
                                          .interfaces = names_of(interfaces),
-                                         .require_interfaces_up = !interface_names.empty()});
+                                         .require_interfaces_up = !interface_names.empty(),
+                                         .ring_slots_count = ring_slots_count});
     if (!shard) {
         return std::unexpected(shard.error());
     }

@@ -31,6 +31,11 @@ class ShardNumber {
     std::uint8_t value_;
 };
 
+// For commands that only ask: 32 MiB an interface. With fewer, of thousands of LUNs that answer one
+// broadcast the last are lost, and the same ones each time (256 lost 600 of 4,096, 512 sometimes).
+inline constexpr std::size_t discovery_slots_count = 2048;
+inline constexpr std::size_t serve_slots_count = 4096;
+
 struct Session {
     std::vector<Interface> interfaces; // PortIndex n is interfaces[n]
     ShardNumber number;
@@ -39,9 +44,10 @@ struct Session {
     [[nodiscard]] std::vector<std::string> interface_names() const { return names_of(interfaces); }
 };
 
-// `engine`: its shard_index and ports_count_max are set here.
+// `engine`: its shard_index and ports_count_max are set here. `ring_slots_count`: see ShardConfig.
 [[nodiscard]] std::expected<Session, Error>
-open_session(const std::vector<std::string>& interface_names, initiator::EngineConfig engine);
+open_session(const std::vector<std::string>& interface_names, initiator::EngineConfig engine,
+             std::size_t ring_slots_count = discovery_slots_count);
 
 // Runs the shard for `wait`, or until `finished`, which is asked after every change and at least
 // every 50 ms. Broadcasts Query Config at the start and again every now and then, because any of
