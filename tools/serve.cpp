@@ -360,9 +360,14 @@ CommandResult run_serve(const ServeOptions& options) {
     if (auto writable = check_statistics_file(options.statistics_file); !writable) {
         return std::unexpected(writable.error());
     }
-    auto session = open_session(options.interfaces, {}, serve_slots_count);
+    auto session = open_session(
+        options.interfaces, {},
+        {.ring_slots_count = serve_slots_count, .interfaces_up = initiator::InterfacesUp::one});
     if (!session) {
         return std::unexpected(session.error());
+    }
+    for (const Error& down : session->shard->interfaces_down()) {
+        report("uaoe: " + down.line() + "; serving goes on without it until then");
     }
     return Serve(options, std::move(*session)).run();
 }

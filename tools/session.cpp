@@ -55,7 +55,7 @@ ShardNumber::~ShardNumber() {
 
 std::expected<Session, Error> open_session(const std::vector<std::string>& interface_names,
                                            initiator::EngineConfig engine,
-                                           std::size_t ring_slots_count) {
+                                           const SessionOptions& options) {
     std::vector<Interface> interfaces = find_interfaces(interface_names);
     if (interfaces.empty()) {
         return std::unexpected(Error{.what = "no interface to look on",
@@ -71,8 +71,10 @@ std::expected<Session, Error> open_session(const std::vector<std::string>& inter
         std::max(engine.ports_count_max, static_cast<std::uint32_t>(interfaces.size()));
     auto shard = initiator::Shard::open({.engine = engine,
                                          .interfaces = names_of(interfaces),
-                                         .require_interfaces_up = !interface_names.empty(),
-                                         .ring_slots_count = ring_slots_count});
+                                         .interfaces_up = interface_names.empty()
+                                                              ? initiator::InterfacesUp::none
+                                                              : options.interfaces_up,
+                                         .ring_slots_count = options.ring_slots_count});
     if (!shard) {
         return std::unexpected(shard.error());
     }

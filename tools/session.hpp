@@ -44,10 +44,16 @@ struct Session {
     [[nodiscard]] std::vector<std::string> interface_names() const { return names_of(interfaces); }
 };
 
-// `engine`: its shard_index and ports_count_max are set here. `ring_slots_count`: see ShardConfig.
+struct SessionOptions {
+    std::size_t ring_slots_count = discovery_slots_count; // see ShardConfig
+    // Of interfaces that are named; without names those that are up are taken.
+    initiator::InterfacesUp interfaces_up = initiator::InterfacesUp::all;
+};
+
+// `engine`: its shard_index and ports_count_max are set here.
 [[nodiscard]] std::expected<Session, Error>
 open_session(const std::vector<std::string>& interface_names, initiator::EngineConfig engine,
-             std::size_t ring_slots_count = discovery_slots_count);
+             const SessionOptions& options = {});
 
 // Runs the shard for `wait`, or until `finished`, which is asked after every change and at least
 // every 50 ms. Broadcasts Query Config at the start and again every now and then, because any of

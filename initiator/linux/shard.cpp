@@ -91,7 +91,7 @@ Error usage_error(const std::string& interface_name, std::string why, std::strin
 }
 
 std::optional<Error> refuse_interface(const std::string& name,
-                                      const std::optional<InterfaceState>& state, bool require_up) {
+                                      const std::optional<InterfaceState>& state) {
     if (!state) {
         return usage_error(name, "there is no such interface",
                            "`ip link` lists those of this network namespace");
@@ -102,16 +102,20 @@ std::optional<Error> refuse_interface(const std::string& name,
     if (state->is_bond_member) {
         return usage_error(name, "it is a member of a bond", "name the bond itself");
     }
-    if (require_up && !state->administratively_up) {
-        return usage_error(name, "it is down", "`ip link set " + name + " up`");
-    }
-    if (require_up && !state->port.up) {
-        return usage_error(name, "it has no carrier", "check its cable and its switch port");
-    }
     if (proto::sectors_per_frame_of_mtu(state->port.mtu_bytes, 512) == 0) {
         return usage_error(
             name, "its MTU of " + std::to_string(state->port.mtu_bytes) + " carries no sector",
             "`ip link set " + name + " mtu 1500`, or 9000 on a jumbo SAN");
+    }
+    return std::nullopt;
+}
+
+std::optional<Error> down_error(const std::string& name, const InterfaceState& state) {
+    if (!state.administratively_up) {
+        return usage_error(name, "it is down", "`ip link set " + name + " up`");
+    }
+    if (!state.port.up) {
+        return usage_error(name, "it has no carrier", "check its cable and its switch port");
     }
     return std::nullopt;
 }
@@ -159,6 +163,7 @@ struct Shard::State {
     Engine engine;
     Ring ring;
     std::vector<Port> ports;
+    std::vector<Error> interfaces_down; // when they were opened
     std::unique_ptr<PortMonitor> monitor;
     PollOperation monitor_poll;
     PollOperation wake;
@@ -199,13 +204,23 @@ std::expected<void, Error> Shard::State::open_ports() {
     for (std::size_t i = 0; i < config.interfaces.size(); ++i) {
         const std::string& name = config.interfaces[i];
         const auto& state = monitor->state(i);
-        if (auto refused = refuse_interface(name, state, config.require_interfaces_up)) {
+        if (auto refused = refuse_interface(name, state)) {
             return std::unexpected(*refused);
+        }
+        if (auto down = down_error(name, *state)) {
+            interfaces_down.push_back(std::move(*down));
         }
         if (auto opened_link = open_link(i, *state); !opened_link) {
             return opened_link;
         }
         engine.handle_port(now, {static_cast<std::uint32_t>(i)}, usable_state(state->port));
+    }
+    const std::size_t down_count_max = config.interfaces_up == InterfacesUp::all ? 0
+                                       : config.interfaces_up == InterfacesUp::one
+                                           ? config.interfaces.size() - 1
+                                           : config.interfaces.size();
+    if (interfaces_down.size() > down_count_max) {
+        return std::unexpected(interfaces_down.front());
     }
     monitor->set_handler([this](std::size_t index, const std::optional<InterfaceState>& state) {
         update_port(index, state);
@@ -423,6 +438,10 @@ Time Shard::now() const {
 }
 const std::string& Shard::interface_name(PortIndex port) const {
     return state_->config.interfaces.at(port.value);
+}
+
+const std::vector<Error>& Shard::interfaces_down() const {
+    return state_->interfaces_down;
 }
 
 void Shard::discover() {

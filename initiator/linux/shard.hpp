@@ -8,6 +8,7 @@
 #include "initiator/linux/error.hpp"
 #include "initiator/linux/ring.hpp"
 
+#include <cstdint>
 #include <expected>
 #include <functional>
 #include <memory>
@@ -16,12 +17,14 @@
 
 namespace uaoe::initiator {
 
+// Of those named, which must be up when a shard is opened. All of them must exist; later both are
+// states the engine copes with.
+enum class InterfacesUp : std::uint8_t { all, one, none };
+
 struct ShardConfig {
     EngineConfig engine;
     std::vector<std::string> interfaces; // PortIndex n is interfaces[n]
-    // Opening fails when an interface does not exist or is down; later both are states the engine
-    // copes with.
-    bool require_interfaces_up = true;
+    InterfacesUp interfaces_up = InterfacesUp::all;
     // Received frames that wait, per interface, each in 16 KiB of memory: a multiple of 64. The
     // default takes what a busy LUN has in flight; discovery needs fewer.
     std::size_t ring_slots_count = 4096;
@@ -40,6 +43,8 @@ class Shard {
     [[nodiscard]] Time
     now() const; // of the present turn of the loop; updated by clock() when it matters
     [[nodiscard]] const std::string& interface_name(PortIndex port) const;
+    // Of open(): one for each interface that was down and did not have to be up.
+    [[nodiscard]] const std::vector<Error>& interfaces_down() const;
 
     void discover();
     // The Device lives until detach().

@@ -15,6 +15,11 @@ socket=$work/other.sock
 refused "no such interface" 1 'eth77.*no such interface' serve 1.0 -i eth77 --nbd-socket "$socket"
 refused "no such interface, discover" 1 'eth77.*no such interface' in_initiator "$UAOE" discover -i eth77
 refused "interface down" 1 'i1.*down' serve 1.0 -i i1 --nbd-socket "$socket"
+ip link add i2 netns "$initiator_ns" type veth peer name t2 netns "$target_ns" # its other end is down
+ip -n "$initiator_ns" link set i2 up
+refused "no carrier" 1 'i2.*no carrier' serve 1.0 -i i2 --nbd-socket "$socket"
+refused "all interfaces down" 1 'i1.*down' serve 1.0 -i i1 -i i2 --nbd-socket "$socket"
+refused "one of several does not exist" 1 'eth77.*no such' serve 1.0 -i i0 -i eth77 --nbd-socket "$socket"
 refused "interface down, discover" 1 'i1.*down' in_initiator "$UAOE" discover -i i1
 
 need setpriv
@@ -59,6 +64,17 @@ start_serve 1.0 -i i0
 same "after a killed server" $((4 << 20)) "$(timeout 10 nbdinfo --size "$uri")"
 end_background "$serve_pid" INT
 same "exit code after SIGINT" 0 "$ended_status"
+
+# One interface that is up is enough to serve; the others are told and used once they are up.
+: >serve.log
+start_serve 1.0 -i i1 -i i0 -i i2
+same "served although two interfaces are down" $((4 << 20)) "$(timeout 10 nbdinfo --size "$uri")"
+matches "the interface that is down" 'i1: it is down' "$(grep i1 serve.log)"
+matches "the interface without a carrier" 'i2: it has no carrier' "$(grep i2 serve.log)"
+start_vblade 1 0 t1 disk.img
+ip -n "$initiator_ns" link set i1 up
+wait_until 10 grep -q 'path i1 .* is up' serve.log || fail "an interface that came up later is not used"
+stop_serve
 
 in_initiator "$UAOE" --help >help.txt
 matches "--help" 'Exit codes' "$(grep 'Exit codes' help.txt)"
