@@ -91,6 +91,20 @@ std::expected<void, Error> clear_path(const std::string& path, const sockaddr_un
     return {};
 }
 
+// A server holds it for less than a millisecond, but anybody who may read the directory can hold it
+// for ever. Then, and where the directory cannot be opened for reading, there is no lock, and all
+// the rest.
+void lock_directory(int directory) {
+    constexpr int tries_max = 100;
+    constexpr useconds_t retry_us = 10'000;
+    for (int tries = 0; tries < tries_max; ++tries) {
+        if (flock(directory, LOCK_EX | LOCK_NB) == 0 || (errno != EWOULDBLOCK && errno != EINTR)) {
+            return;
+        }
+        usleep(retry_us);
+    }
+}
+
 } // namespace
 
 std::expected<UnixListener, Error> UnixListener::open(std::string path) {
@@ -117,11 +131,10 @@ std::expected<UnixListener, Error> UnixListener::open(std::string path) {
         return refuse_errno(listener.path_, errno);
     }
 
-    // Two servers that find the same stale socket must not both remove it. Where the directory
-    // cannot be opened for reading there is no lock, and all the rest.
+    // Two servers that find the same stale socket must not both remove it.
     const Descriptor directory(
         ::open(absolute.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK));
-    flock(directory.get(), LOCK_EX);
+    lock_directory(directory.get());
     if (auto cleared = clear_path(listener.path_, address); !cleared) {
         return std::unexpected(std::move(cleared.error()));
     }

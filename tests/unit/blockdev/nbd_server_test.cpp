@@ -10,9 +10,12 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -163,6 +166,18 @@ TEST_CASE("listener: a live server's socket is left alone, a stale one replaced"
     close(stale);
     REQUIRE(std::filesystem::exists(path));
     CHECK(UnixListener::open(path).has_value());
+}
+
+TEST_CASE("listener: a lock on the directory that somebody keeps is not waited for for ever") {
+    const Folder folder;
+    const int other = open(folder.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    REQUIRE(flock(other, LOCK_EX) == 0);
+    alarm(10); // ends the program if it waits
+    const auto begin = std::chrono::steady_clock::now();
+    CHECK(UnixListener::open(folder / "s").has_value());
+    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds{5});
+    alarm(0);
+    close(other);
 }
 
 TEST_CASE("listener: what is not a socket is refused and untouched") {
