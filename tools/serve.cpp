@@ -21,6 +21,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
@@ -37,11 +38,16 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::chrono::milliseconds finish_grace = 5s; // for requests under way at the end
-constexpr const char* temporary_suffix = ".new";
 constexpr std::chrono::milliseconds output_retry_time = 100ms;
 
 // Lines of the shard that the main thread has not printed yet. More are counted and thrown away.
 constexpr unsigned lines_waiting_max = 64;
+
+// Beside the file it will replace. Nobody else's, and not one that a killed server left.
+std::string temporary_name(const std::string& path) {
+    return fmt::format("{}.{}-{:x}.new", path, getpid(),
+                       std::chrono::steady_clock::now().time_since_epoch().count());
+}
 
 class Serve {
   public:
@@ -325,29 +331,36 @@ void Serve::write_statistics(const std::string& json) {
         report(json.substr(0, json.size() - 1));
         return;
     }
-    const std::string temporary = options_.statistics_file + temporary_suffix;
-    std::FILE* file = std::fopen(temporary.c_str(), "we");
+    const std::string temporary = temporary_name(options_.statistics_file);
+    std::FILE* file = std::fopen(temporary.c_str(), "wxe");
     bool written = file != nullptr && std::fputs(json.c_str(), file) >= 0;
     if (file != nullptr) {
         written = std::fclose(file) == 0 && written;
     }
     if (!written || std::rename(temporary.c_str(), options_.statistics_file.c_str()) != 0) {
+        const int error = errno;
+        if (file != nullptr) {
+            unlink(temporary.c_str());
+        }
         report(fmt::format("uaoe: cannot write statistics to {}: {}; serving is not affected",
-                           options_.statistics_file, std::strerror(errno)));
+                           options_.statistics_file, std::strerror(error)));
     }
 }
 
 // Better now than at the end of a run.
 std::expected<void, Error> check_statistics_file(const std::string& path) {
-    const std::string temporary = path + temporary_suffix;
     if (path.empty()) {
         return {};
     }
-    std::FILE* file = std::fopen(temporary.c_str(), "we");
+    const std::string temporary = temporary_name(path);
+    std::FILE* file = std::fopen(temporary.c_str(), "wxe");
     if (file == nullptr) {
-        return std::unexpected(Error{.what = "cannot write statistics to " + path,
-                                     .why = std::strerror(errno),
-                                     .what_to_do = "name a file that can be written with --stats"});
+        const bool forbidden = errno == EACCES || errno == EPERM || errno == EROFS;
+        return std::unexpected(
+            Error{.what = "cannot write statistics to " + path,
+                  .why = std::strerror(errno),
+                  .what_to_do = "name a file that can be written with --stats",
+                  .exit_code = forbidden ? ExitCode::no_permission : ExitCode::failed});
     }
     std::fclose(file);
     unlink(temporary.c_str());

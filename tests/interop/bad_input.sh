@@ -31,6 +31,14 @@ for command in "discover" "identify 1.0" "ping 1.0 -c 1" "serve 1.0 --nbd-socket
         setpriv --reuid 65534 --regid 65534 --clear-groups "$work/uaoe-for-all" $command -i i0
 done
 
+mkdir "$work/closed"
+chmod 555 "$work/closed"
+refused "statistics where nothing may be written" 5 'statistics.*Permission denied' in_initiator \
+    setpriv --reuid 65534 --regid 65534 --clear-groups "$work/uaoe-for-all" serve 1.0 -i i0 \
+    --nbd-socket "$socket" --stats "$work/closed/stats.json"
+refused "statistics in a missing directory" 1 'statistics.*No such file' serve 1.0 -i i0 \
+    --nbd-socket "$socket" --stats "$work/none/stats.json"
+
 for address in 1 1. .0 1.0.0 x.y 65535.0 1.255 65536.1 1.-1 " 1.0" e e1.x ""; do
     refused "malformed address '$address'" 2 'shelf\.slot' serve "$address" -i i0 --nbd-socket "$socket"
 done
@@ -65,6 +73,8 @@ same "after a killed server" $((4 << 20)) "$(timeout 10 nbdinfo --size "$uri")"
 end_background "$serve_pid" INT
 same "exit code after SIGINT" 0 "$ended_status"
 
+echo precious >"$work/stats.json.new" # somebody's own, of a name that --stats once took
+
 # One interface that is up is enough to serve; the others are told and used once they are up.
 : >serve.log
 start_serve 1.0 -i i1 -i i0 -i i2
@@ -75,6 +85,8 @@ start_vblade 1 0 t1 disk.img
 ip -n "$initiator_ns" link set i1 up
 wait_until 10 grep -q 'path i1 .* is up' serve.log || fail "an interface that came up later is not used"
 stop_serve
+same "a file beside the statistics is untouched" precious "$(cat "$work/stats.json.new")"
+same "files left beside the statistics" 2 "$(find "$work" -name 'stats.json*' | wc -l)"
 
 in_initiator "$UAOE" --help >help.txt
 matches "--help" 'Exit codes' "$(grep 'Exit codes' help.txt)"
