@@ -207,6 +207,7 @@ void Engine::State::verify_path(Time now, Path& path) {
 
 void Engine::State::stop_identify(Path& path) {
     path.wants_identify = false;
+    path.identify_attempts_count = 0;
     path.identify_retry_at.reset();
     if (path.identify_hook.is_linked()) {
         identify_queue.erase(identify_queue.iterator_to(path));

@@ -48,7 +48,7 @@ struct Engine::State {
     bool transmit_next_cut(Time now, DeviceEntry& device, Transmit& transmit);
     bool transmit_again(Time now, DeviceEntry& device, Transmit& transmit);
     void send_command(Time now, Command& command, Path& path, Transmit& transmit);
-    Path* pick_path(Target& target, const Path* avoid);
+    Path* pick_path(Target& target, const Path* avoid, std::uint32_t sectors_min);
     bool split_for(Command& command, const Path& path);
     void make_ready(DeviceEntry& device);
     void starve(DeviceEntry& device);
@@ -74,6 +74,7 @@ struct Engine::State {
     void handle_identify_timeout(Time now, Path& path);
     void handle_device_timer(Time now, DeviceEntry& device);
     void arm_path_timer(Path& path);
+    void suspect_path(Time now, Path& path);
     void lose_command(Time now, Command& command);
     void evacuate_path(Path& path); // its commands go to other paths
     void remove_from_flight(Command& command);
@@ -122,8 +123,9 @@ struct Engine::State {
     // be sent again over a path that carries less.
     std::size_t commands_reserved_for_identify;
     std::size_t commands_reserved_for_splits;
-    CommandQueue lingering; // by fence_until
-    CommandQueue held;      // past it, feared in the queue of a target
+    std::size_t identify_slots_count = 0; // in use
+    CommandQueue lingering;               // by fence_until
+    CommandQueue held;                    // past it, feared in the queue of a target
     bool is_settling = false;
     bool settle_began = false;
     std::vector<std::array<std::byte, 512>> scratch_blocks;

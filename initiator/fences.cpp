@@ -23,6 +23,10 @@ namespace {
 // How often held fences are looked at, and their paths asked.
 constexpr Duration hold_check_interval = 125ms;
 
+// Probes without an answer, one after the other, before a path that carries nothing else is taken
+// for silent: then fail-after counts for the writes that wait.
+constexpr std::uint8_t probes_missed_max = 3;
+
 // The target that got it has answered something that was sent when the copy was out of the fabric.
 bool is_gone(const Target& target, const Path& path, Time sent_at, Duration linger) {
     return (path.state == PathState::down && !path.was_silent_when_down) ||
@@ -88,10 +92,16 @@ bool Engine::State::copies_are_gone(const Command& command) const {
 
 void Engine::State::ask_paths(Time now, const Command& command) {
     const auto ask = [&](Path& path, Time sent_at) {
-        const bool is_asked =
-            path.probe_hook.is_linked() || path.probe_sent_at + hold_check_interval > now;
+        const Duration patience = std::max(hold_check_interval, path.rtt.rto());
+        const bool is_asked = path.probe_hook.is_linked() || path.probe_sent_at + patience > now;
         if (path.state != PathState::down && !is_asked &&
             !is_gone(*command.target, path, sent_at, config.linger)) {
+            path.probes_missed_count = static_cast<std::uint8_t>(
+                path.probe_outstanding ? path.probes_missed_count + 1 : 0);
+            if (path.probes_missed_count >= probes_missed_max && path.state == PathState::up) {
+                path.probes_missed_count = 0;
+                suspect_path(now, path);
+            }
             probe_queue.push_back(path);
         }
     };

@@ -53,11 +53,13 @@ struct Path {
 
     Command* identify = nullptr; // the one that is queued or in flight
     Time identify_since;
+    std::uint8_t identify_attempts_count = 0; // that had no answer
     bool wants_identify = false;
     std::optional<Time> identify_retry_at; // it was answered with an error; ask again then
     bool wants_probe = false;
     bool probe_outstanding = false;
     std::uint16_t probe_generation = 0;
+    std::uint8_t probes_missed_count = 0; // of fences.cpp, in a row
     Time probe_sent_at;
 
     std::uint64_t sent = 0;

@@ -74,11 +74,16 @@ void Engine::State::handle_path_timer(Time now, Path& path) {
         }
     }
     if (path.silent_rounds_count >= silent_rounds_max && path.state == PathState::up) {
-        set_path_state(now, path, PathState::suspect);
-        evacuate_path(path);
-        verify_path(now, path);
+        suspect_path(now, path);
     }
     arm_path_timer(path);
+}
+
+// Takes it out of use until IDENTIFY agrees again.
+void Engine::State::suspect_path(Time now, Path& path) {
+    set_path_state(now, path, PathState::suspect);
+    evacuate_path(path);
+    verify_path(now, path);
 }
 
 void Engine::State::handle_identify_timeout(Time now, Path& path) {
@@ -105,9 +110,16 @@ void Engine::State::handle_identify_timeout(Time now, Path& path) {
         }
         return;
     }
-    command->attempts_count = static_cast<std::uint8_t>(std::min(command->attempts_count + 1, 255));
+    path.identify_attempts_count =
+        static_cast<std::uint8_t>(std::min(path.identify_attempts_count + 1, 255));
+    command->attempts_count = path.identify_attempts_count;
     command->phase = CommandPhase::queued;
     --identifies_count;
+    // With many paths silent, each has its turn on the slots there are.
+    if (identify_slots_count >= commands_reserved_for_identify) {
+        release_command(*command);
+        path.identify = nullptr;
+    }
     identify_queue.push_back(path);
 }
 
@@ -167,8 +179,9 @@ void Engine::State::handle_device_timer(Time now, DeviceEntry& device) {
     }
     // Writes that wait for a fence ask for nothing: while a path is up, they wait on.
     const Time silence_began = device.is_asking() ? std::max(device.last_answer, device.asked_since)
-                               : device.state == DeviceState::up ? now
-                                                                 : device.silent_since;
+                               : device.state == DeviceState::up
+                                   ? now
+                                   : std::max(device.last_answer, device.silent_since);
     const Time deadline = silence_began + device.options.fail_after;
     if (deadline > now) {
         timers.arm(device.fail_timer, deadline);
@@ -176,9 +189,7 @@ void Engine::State::handle_device_timer(Time now, DeviceEntry& device) {
     }
     for (const auto& path : device.target->paths) {
         if (path->state == PathState::up) {
-            set_path_state(now, *path, PathState::suspect);
-            evacuate_path(*path);
-            verify_path(now, *path);
+            suspect_path(now, *path);
         }
     }
     device.state = DeviceState::down;

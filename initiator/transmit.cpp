@@ -189,19 +189,24 @@ bool Engine::State::transmit_identify(Time now, Transmit& transmit) {
     if (identify_queue.empty() || identifies_count >= config.identifies_in_flight_max) {
         return false;
     }
-    // When every slot is taken, those that have one from their last try go on.
-    const auto next = std::ranges::find_if(identify_queue, [&](const Path& path) {
-        return path.identify != nullptr || commands.free_count() > 0;
-    });
+    // When slots are short, those that have one from their last try go on, and the others share
+    // what is reserved for them.
+    const bool may_allocate =
+        commands.free_count() > 0 && (identify_slots_count < commands_reserved_for_identify ||
+                                      commands.free_count() > config.commands_count_max / 2);
+    const auto next = std::ranges::find_if(
+        identify_queue, [&](const Path& path) { return path.identify != nullptr || may_allocate; });
     if (next == identify_queue.end()) {
         return false;
     }
     Path& path = *next;
     if (path.identify == nullptr) {
         path.identify = commands.allocate();
+        ++identify_slots_count;
         path.identify->kind = CommandKind::identify;
         path.identify->target = path.target;
         path.identify->sectors = 1;
+        path.identify->attempts_count = path.identify_attempts_count;
         path.identify->first_sent_at = now;
     }
     identify_queue.erase(next);
@@ -232,8 +237,11 @@ bool Engine::State::transmit_again(Time now, DeviceEntry& device, Transmit& tran
     }
     Command& command = device.resend.front();
     const Path* last = command.transmissions_count > 0 ? command.latest().path : nullptr;
-    Path* path = pick_path(*device.target, last);
-    if (path == nullptr || !split_for(command, *path)) {
+    Path* path = pick_path(*device.target, last, 1);
+    if (path != nullptr && !split_for(command, *path)) {
+        path = pick_path(*device.target, last, command.sectors); // one that carries it whole
+    }
+    if (path == nullptr) {
         return false;
     }
     device.resend.pop_front();
@@ -275,7 +283,7 @@ bool Engine::State::transmit_next_cut(Time now, DeviceEntry& device, Transmit& t
     if (device.send_queue.empty()) {
         return false;
     }
-    Path* path = pick_path(*device.target, nullptr);
+    Path* path = pick_path(*device.target, nullptr, 1);
     if (path == nullptr) {
         return false;
     }
@@ -347,15 +355,15 @@ void Engine::State::send_command(Time now, Command& command, Path& path, Transmi
     arm_path_timer(path);
 }
 
-// Round robin over the paths that may carry data and have room, another one than `avoid` if there
-// is one.
-Path* Engine::State::pick_path(Target& target, const Path* avoid) {
+// Round robin over the paths that may carry `sectors_min` in a frame and have room, another one
+// than `avoid` if there is one.
+Path* Engine::State::pick_path(Target& target, const Path* avoid, std::uint32_t sectors_min) {
     Path* fallback = nullptr;
     const std::size_t count = target.paths.size();
     for (std::size_t i = 0; i < count; ++i) {
         const std::size_t index = (target.path_next + i) % count;
         Path& path = *target.paths[index];
-        if (path.state != PathState::up || path.sectors_per_frame == 0 ||
+        if (path.state != PathState::up || path.sectors_per_frame < sectors_min ||
             path.in_flight_count >= path.window.cwnd() ||
             (count > 1 && target.in_flight_to(path.target_mac) >= path.window.limit())) {
             continue;
@@ -391,8 +399,11 @@ Command* Engine::State::allocate_command(DeviceEntry& device, bool is_split) {
     const std::size_t held_count = device.target->commands_count;
     const std::size_t free_count = commands.free_count();
     const bool is_urgent = is_split || held_count == 0;
+    // What IDENTIFY has taken of its reserve need not be kept for it once more.
     const std::size_t reserved_count =
-        commands_reserved_for_identify + (is_urgent ? 0 : commands_reserved_for_splits);
+        commands_reserved_for_identify -
+        std::min(commands_reserved_for_identify, identify_slots_count) +
+        (is_urgent ? 0 : commands_reserved_for_splits);
     if (free_count <= reserved_count ||
         (!is_urgent && held_count >= 2 * (free_count - reserved_count))) {
         starve(device);
@@ -405,7 +416,9 @@ Command* Engine::State::allocate_command(DeviceEntry& device, bool is_split) {
 
 void Engine::State::release_command(Command& command) {
     release_scratch(command);
-    if (command.kind != CommandKind::identify) {
+    if (command.kind == CommandKind::identify) {
+        --identify_slots_count;
+    } else {
         --command.target->commands_count;
         if (command.device != nullptr) { // not of one that lingered
             --command.device->commands_count;

@@ -18,6 +18,9 @@ using initiator::Time;
 
 class EventQueue {
   public:
+    // A machine's clock has run for a while when its first disk is attached; some for months.
+    explicit EventQueue(Time start = Time{std::chrono::seconds{1}}) : now_(start) {}
+
     [[nodiscard]] Time now() const { return now_; }
 
     void at(Time time, std::function<void()> action) {
@@ -50,7 +53,7 @@ class EventQueue {
         }
     };
     std::priority_queue<Entry> queue_;
-    Time now_{std::chrono::seconds{1}};
+    Time now_;
     std::uint64_t sequence_ = 0;
 };
 

@@ -23,6 +23,7 @@ std::uint64_t Oracle::begin_write(std::uint64_t lba, std::uint64_t count, bool z
     writes_[number] = {.lba = lba, .count = count, .zeroes = zeroes, .begun = number};
     for (std::uint64_t i = lba; i < lba + count; ++i) {
         sectors_[i].push_back(number);
+        stable_[i].push_back(number);
     }
     for (auto& [read_number, read] : reads_) {
         for (std::uint64_t i = std::max(lba, read.lba);
@@ -40,20 +41,62 @@ void Oracle::fill(std::uint64_t write, std::uint64_t lba, proto::Bytes buffer) c
     }
 }
 
-void Oracle::end_write(std::uint64_t number, bool ok) {
+// Whatever had ended before write `number` began is overwritten.
+void Oracle::supersede(std::vector<std::uint64_t>& candidates, std::uint64_t number) const {
+    const std::uint64_t begun = writes_.at(number).begun;
+    std::erase_if(candidates, [&](std::uint64_t other) {
+        const Write& earlier = writes_.at(other);
+        return other != number && (other == 0 || earlier.ended != 0) && earlier.ended < begun;
+    });
+}
+
+void Oracle::end_write(std::uint64_t number, bool ok, bool durable) {
     Write& write = writes_.at(number);
     write.ended = next_++;
     write.failed = !ok;
+    // Part of it may have been done before a power cut and lost by it; no initiator could know.
+    if (!ok || write.begun < last_cut_) {
+        return;
+    }
+    for (std::uint64_t i = write.lba; i < write.lba + write.count; ++i) {
+        supersede(sectors_[i], number);
+        if (durable) {
+            supersede(stable_[i], number);
+        }
+    }
+    if (!durable) {
+        unflushed_.insert(number);
+    }
+}
+
+void Oracle::end_flush(std::uint64_t flush, bool ok) {
     if (!ok) {
         return;
     }
-    // Whatever had ended before this one began is overwritten now.
-    for (std::uint64_t i = write.lba; i < write.lba + write.count; ++i) {
-        std::erase_if(sectors_[i], [&](std::uint64_t other) {
-            const Write& earlier = writes_.at(other);
-            return other != number && (other == 0 || earlier.ended != 0) &&
-                   earlier.ended < write.begun;
-        });
+    std::erase_if(unflushed_, [&](std::uint64_t number) {
+        const Write& write = writes_.at(number);
+        if (write.ended > flush) {
+            return false;
+        }
+        for (std::uint64_t i = write.lba; i < write.lba + write.count; ++i) {
+            supersede(stable_[i], number);
+        }
+        return true;
+    });
+}
+
+void Oracle::cut_power() {
+    last_cut_ = next_++;
+    unflushed_.clear(); // a later flush cannot bring back what is lost now
+    for (std::size_t i = 0; i < sectors_.size(); ++i) {
+        sectors_[i] = stable_[i];
+    }
+    for (auto& [number, read] : reads_) {
+        for (std::uint64_t i = 0; i < read.count; ++i) {
+            const auto& stable = stable_[read.lba + i];
+            read.candidates[i].insert(read.candidates[i].end(), stable.begin(), stable.end());
+            read.disturbed[i] = true;
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 // ever.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 
 namespace uaoe::sim {
@@ -22,6 +23,12 @@ class Random {
     // `first`..`last`, both possible.
     std::uint64_t between(std::uint64_t first, std::uint64_t last) {
         return first + next() % (last - first + 1);
+    }
+
+    // 0..`most`
+    std::chrono::nanoseconds up_to(std::chrono::nanoseconds most) {
+        return std::chrono::nanoseconds{
+            static_cast<std::int64_t>(between(0, static_cast<std::uint64_t>(most.count())))};
     }
 
     bool chance(double probability) {

@@ -65,6 +65,7 @@ struct Scene {
             world.engine.attach(world.events.now(), lun, {.fail_after = fail_after});
         REQUIRE(attached.has_value());
         device = *attached;
+        world.watch.lun(lun).fail_after = fail_after;
         workload.emplace(world, device, options);
     }
 
@@ -203,4 +204,74 @@ TEST_CASE("buffer counts of 0 and 1 work, one command at a time") {
         CHECK(scene.world.engine.target(lun)->paths.at(0).retransmitted == 0);
         scene.workload->verify(scene.disk);
     }
+}
+
+TEST_CASE("a flush whose frame is lost is sent again, however late the clock is") {
+    Scene scene;
+    scene.world.run_until(scene.world.events.now() + 24h);
+    scene.attach(180s, {.depth = 4, .requests_count = 1000});
+    scene.world.segments[0].faults.loss = 0.2;
+    scene.run();
+    CHECK(scene.workload->failed() == 0);
+    scene.workload->verify(scene.disk);
+}
+
+TEST_CASE("a write that waits in a paused process does not overwrite what came after it") {
+    Scene scene(2);
+    scene.attach(0s,
+                 {.depth = 16, .requests_count = 4000, .hot_sectors = 64, .think = Duration{20ms}});
+    TargetHost& host = *scene.world.hosts[0];
+    scene.world.events.after(50ms, [&] { scene.world.pause_host(host); });
+    scene.world.events.after(4s, [&] { scene.world.resume_host(host); });
+    scene.run();
+    scene.workload->verify(scene.disk);
+}
+
+TEST_CASE("a target that only says that it is reserved does not keep its requests waiting") {
+    Scene scene;
+    // What is on its way when the reservation begins may hear of it.
+    const auto judge = [](const initiator::Request& request, Time) {
+        using enum initiator::Status;
+        const bool may =
+            request.status == ok || request.status == timed_out || request.status == reserved;
+        return std::string(may ? "" : "it should not have failed so");
+    };
+    scene.attach(3s, {.depth = 4, .requests_count = 200, .judge = judge});
+    TargetHost& host = *scene.world.hosts[0];
+    scene.world.events.after(1ms, [&] {
+        scene.model->quirks().reserved_identify = true;
+        scene.world.stop_host(host);
+        scene.world.start_host(host);
+    });
+    scene.world.events.after(20s, [&] { scene.model->quirks().reserved_identify = false; });
+    scene.run();
+    CHECK(scene.workload->failed() > 0);
+    CHECK(scene.world.engine.device_status(scene.device).state == DeviceState::up);
+    scene.workload->verify(scene.disk);
+}
+
+TEST_CASE("answers to others, the kernel's, and errors from strangers change nothing") {
+    Scene scene;
+    scene.attach(0s, {.depth = 16, .requests_count = 2000});
+    scene.world.segments[0].faults.inject = 0.2;
+    scene.run();
+    CHECK(scene.workload->failed() == 0);
+    scene.workload->verify(scene.disk);
+    CHECK(scene.world.engine.target(lun)->paths.at(0).retransmitted == 0);
+}
+
+TEST_CASE("what a flush covers survives a power cut") {
+    Scene scene;
+    scene.attach(0s, {.depth = 8, .requests_count = 4000, .hot_sectors = 64});
+    TargetHost& host = *scene.world.hosts[0];
+    for (int i = 0; i < 5; ++i) {
+        scene.world.events.after(4ms + i * 2s, [&] {
+            scene.world.stop_host(host);
+            scene.disk.cut_power(scene.world.random);
+            scene.workload->handle_power_cut();
+        });
+        scene.world.events.after(1500ms + i * 2s, [&] { scene.world.start_host(host); });
+    }
+    scene.run();
+    scene.workload->verify(scene.disk);
 }

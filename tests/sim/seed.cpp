@@ -1,7 +1,8 @@
-// How a seed makes a world.
+// How a seed makes a world, and what happens in it.
 #include "tests/sim/seed.hpp"
 
-#include "tests/sim/workload.hpp"
+#include "tests/sim/draw.hpp"
+#include "tests/sim/lun.hpp"
 #include "tests/sim/world.hpp"
 
 #include <algorithm>
@@ -12,156 +13,127 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr proto::Address lun{3, 7};
-constexpr Duration linger = 1s;
-
-initiator::EngineConfig draw_config(Random& random, bool fencing) {
-    initiator::EngineConfig config;
-    config.tag_generation_first = static_cast<std::uint32_t>(random.next());
-    config.commands_count_max = random.pick(64U, 256U, 4096U);
-    config.rto_min = random.pick(Duration{1ms}, Duration{5ms}, Duration{20ms});
-    config.rto_max = random.pick(Duration{200ms}, Duration{2s});
-    if (!fencing) {
-        config.linger = config.target_hold = Duration{0};
-    }
-    config.settle = random.pick(Duration{0}, Duration{1s});
-    config.discover_interval = random.pick(Duration{2s}, Duration{60s});
-    return config;
-}
-
-// Together with the time in a target's queue below the linger time, or fencing would promise too
-// little.
-Faults draw_faults(Random& random) {
-    Faults faults;
-    if (random.chance(0.7)) {
-        faults.loss = random.pick(0.001, 0.01, 0.05, 0.2);
-    }
-    if (random.chance(0.2)) {
-        faults.burst_loss = 0.002;
-    }
-    if (random.chance(0.4)) {
-        faults.duplicate = random.pick(0.01, 0.1);
-    }
-    if (random.chance(0.5)) {
-        faults.late = random.pick(0.001, 0.02, 0.1);
-        faults.late_max = random.pick(Duration{10ms}, Duration{100ms}, Duration{500ms});
-    }
-    if (random.chance(0.3)) {
-        faults.forge = 0.05;
-    }
-    return faults;
-}
-
-proto::Identify draw_disk(Random& random) {
-    proto::Identify identify;
-    identify.serial = {{'S', 'I', 'M'}, 3};
-    identify.model = {{'d', 'i', 's', 'k'}, 4};
-    identify.sectors = {random.pick(256U, 1024U, 4096U)};
-    identify.lba48 = random.chance(0.8);
-    identify.flush_cache = random.chance(0.8);
-    identify.flush_cache_ext = identify.flush_cache && identify.lba48 && random.chance(0.5);
-    identify.trim = identify.lba48 && random.chance(0.4);
-    identify.trim_blocks_max = 1;
-    return identify;
+// Until a command's turn has come, and the command is done.
+Duration queue_time(const TargetHost& host) {
+    return host.in_order ? host.service_max * std::max(host.buffer_count, 1U) : host.service_max;
 }
 
 class Run {
   public:
     Run(std::uint64_t seed, bool fencing)
-        : draw_(seed), world_(seed ^ 0x5eed, draw_config(draw_, fencing)),
-          identify_(draw_disk(draw_)), disk_(identify_.sectors.value),
-          other_disk_(identify_.sectors.value) {}
+        : draw_(seed), world_(seed ^ 0x5eed, draw_config(draw_, fencing), draw_start(draw_)) {}
 
     SeedResult result(const std::string& pcap_path) {
         SeedResult result;
         if (!pcap_path.empty()) {
             world_.record(pcap_path);
         }
+        const Time begin = world_.events.now();
         try {
             run();
         } catch (const Violation& violation) {
             result.violation = violation.what();
             take_back_requests();
         }
-        const Duration now = world_.events.now().time_since_epoch();
         result.trace = world_.trace;
         result.frames = world_.frames_sent;
-        result.requests = workload_ ? workload_->completed() : 0;
-        result.virtual_seconds = std::chrono::duration<double>(now).count();
+        for (const auto& lun : luns_) {
+            result.requests += lun->workload ? lun->workload->completed() : 0;
+        }
+        result.virtual_seconds = std::chrono::duration<double>(world_.events.now() - begin).count();
         return result;
     }
 
   private:
     // The engine must not keep requests of a workload that ends in the middle.
     void take_back_requests() {
-        if (workload_) {
-            world_.engine.detach(world_.events.now(), device_);
-            while (world_.engine.poll_completion() != nullptr) {
+        for (const auto& lun : luns_) {
+            if (lun->workload) {
+                world_.engine.detach(world_.events.now(), lun->device);
             }
+        }
+        while (world_.engine.poll_completion() != nullptr) {
         }
     }
     void make_network();
-    void make_targets();
+    void make_lun(std::uint8_t number, bool share_macs);
     void attach();
+    void make_workload(Lun& lun);
+
+    // disturbances: at a drawn time, for a drawn length
+    using Action = std::function<void()>;
+    void during(Action begin, Action end);
+    void disturb_after(Duration delay, Action action); // unless it is peace by then
     void disturb();
+    void disturb_network();
+    void disturb_lun(Lun& lun);
+    void pause_hosts(Lun& lun);
+    void refuse(Lun& lun);
+    void change_mtu(Lun& lun);
+    void kill_one_lun();
+
     void end_faults();
     void run();
+    void run_in_peace();
+    [[nodiscard]] bool is_done() const;
+    [[nodiscard]] Duration progress_limit(const Lun& lun) const;
+    // How long a healthy LUN may get no answer because another is dead.
+    [[nodiscard]] Duration healthy_limit(const Lun& lun) const {
+        return 3s + world_.config.rto_max + 2 * lun.hosts.front()->flush_service;
+    }
+    // Of a silent path until data flows over it again.
+    [[nodiscard]] Duration recovery_time() const {
+        return 4 * world_.config.rto_max + 4 * world_.config.probe_interval;
+    }
 
     Random draw_;
     World world_;
-    proto::Identify identify_;
-    Disk disk_;
-    Disk other_disk_; // behind the same address: must never be written
-    std::unique_ptr<target::ModelTarget> lun_;
-    std::unique_ptr<target::ModelTarget> other_lun_;
-    std::unique_ptr<Workload> workload_;
-    initiator::DeviceIndex device_;
-    bool may_fail_ = false;
+    std::vector<std::unique_ptr<Lun>> luns_;
     std::uint32_t ports_count_ = 1;
+    Lun* dead_lun_ = nullptr;      // nothing is wrong but that this one is silent
+    bool is_peace_ = false;        // disturbances are over
+    bool has_long_outage_ = false; // longer than the default fail-after
 };
 
 void Run::make_network() {
     ports_count_ = static_cast<std::uint32_t>(draw_.pick(1, 1, 2, 3));
     for (std::uint32_t i = 0; i < ports_count_; ++i) {
+        const std::uint32_t mtu_bytes = draw_.pick(1500U, 4200U, 9000U);
+        if (i > 0 && draw_.chance(0.2)) { // two NICs on one switch see the same MACs
+            world_.add_port_on(mtu_bytes, {0});
+            continue;
+        }
         Segment segment;
         segment.latency = draw_.pick(Duration{10us}, Duration{100us}, Duration{2ms});
         segment.jitter = draw_.pick(Duration{0}, Duration{0}, Duration{50us}, Duration{3ms});
-        world_.add_port(draw_.pick(1500U, 4200U, 9000U), segment);
+        world_.add_port(mtu_bytes, segment);
     }
 }
 
-void Run::make_targets() {
-    target::LunConfig config;
-    config.address = lun;
-    config.identify = identify_;
-    config.buffer_count = static_cast<std::uint16_t>(draw_.pick(0, 1, 2, 16, 16, 64, 256));
-    config.quirks.pads_replies = draw_.chance(0.3);
-    lun_ = std::make_unique<target::ModelTarget>(config, disk_);
-    TargetHost host;
-    host.lun = lun_.get();
-    host.buffer_count = config.buffer_count;
-    host.in_order = draw_.chance(0.5);
-    // In order the queue's length counts, too.
-    host.service_max = host.in_order ? draw_.pick(Duration{20us}, Duration{300us})
-                                     : draw_.pick(Duration{20us}, Duration{5ms}, Duration{60ms});
-    for (std::uint32_t port = 0; port < ports_count_; ++port) {
+void Run::make_lun(std::uint8_t number, bool share_macs) {
+    const target::LunConfig config =
+        draw_lun(draw_, {3, static_cast<std::uint8_t>(7 + number)}, draw_disk(draw_, number));
+    Lun& lun = *luns_.emplace_back(std::make_unique<Lun>(config, world_));
+    TargetHost host = draw_host(draw_, config);
+    host.lun = lun.model.get();
+    host.disk = &lun.disk;
+    const auto family = static_cast<std::uint8_t>(share_macs ? 0 : number);
+    for (std::uint8_t segment = 0; segment < world_.segments.size(); ++segment) {
         const auto macs = draw_.between(1, 2);
-        for (std::uint64_t i = 0; i < macs; ++i) {
-            host.segment = {port};
-            host.mac = {
-                {2, 0, 0, 1, static_cast<std::uint8_t>(port), static_cast<std::uint8_t>(i)}};
+        for (std::uint8_t i = 0; i < macs; ++i) {
+            host.segment = {segment};
+            host.mac = {{2, 0, 0, static_cast<std::uint8_t>(16 + family), segment, i}};
             host.mtu_bytes = draw_.pick(1500U, 9000U);
-            world_.add_host(host);
+            lun.hosts.push_back(&world_.add_host(host));
         }
     }
     if (draw_.chance(0.2)) {
-        config.identify.serial.characters[0] = 'X';
-        other_lun_ = std::make_unique<target::ModelTarget>(config, other_disk_);
-        host.lun = other_lun_.get();
+        host.lun = lun.other_model.get();
+        host.is_other_disk = true;
         host.segment = {0};
-        host.mac = {{2, 0, 0, 2, 0, 0}};
+        host.mac = {{2, 0, 0, 2, 0, number}};
         host.up = false; // appears when the right one is attached
-        world_.add_host(host);
+        lun.other_hosts.push_back(&world_.add_host(host));
     }
 }
 
@@ -170,96 +142,310 @@ void Run::attach() {
     world_.engine.discover(world_.events.now());
     world_.pump();
     const auto is_ready = [&] {
-        const auto target = world_.engine.target(lun);
-        return target && target->state == initiator::TargetState::ready;
+        return std::ranges::all_of(luns_, [&](const auto& lun) {
+            const auto target = world_.engine.target(lun->address());
+            return target && target->state == initiator::TargetState::ready;
+        });
     };
     if (!world_.run_while_not(is_ready, 10s)) {
-        throw Violation("the target was not found without any fault");
+        throw Violation("a target was not found without any fault");
     }
-    may_fail_ = draw_.chance(0.2);
-    const auto device = world_.engine.attach(
-        world_.events.now(), lun, {.fail_after = may_fail_ ? Duration{3s} : Duration{0}});
-    if (!device) {
-        throw Violation("attach failed");
+    for (const auto& lun : luns_) {
+        lun->fail_after = draw_.pick(Duration{0}, Duration{0}, Duration{0}, Duration{1s},
+                                     Duration{3s}, Duration{180s}, Duration{180s});
+        world_.watch.lun(lun->address()).fail_after = lun->fail_after;
+        // One lost frame, or a split command whose parts have to wait for each other, is enough.
+        const TargetHost& host = *lun->hosts.front();
+        world_.watch.lun(lun->address()).is_slow =
+            2 * (queue_time(host) + host.flush_service + world_.config.rto_max) +
+                16 * host.service_max >=
+            lun->fail_after;
+        const auto device = world_.engine.attach(world_.events.now(), lun->address(),
+                                                 {.fail_after = lun->fail_after});
+        if (!device) {
+            throw Violation("attach failed");
+        }
+        lun->device = *device;
     }
-    device_ = *device;
 }
 
-// Outages at drawn times: hosts restart, ports flap.
-void Run::disturb() {
+void Run::make_workload(Lun& lun) {
+    WorkloadOptions options;
+    options.depth = draw_.pick(1U, 4U, 16U, 64U);
+    options.requests_count = draw_.between(50, 250) / std::min<std::size_t>(luns_.size(), 2);
+    options.sectors_max = draw_.pick(8U, 64U, 255U);
+    options.hot_sectors = draw_.chance(0.5) ? 64 : 0;
+    // In no time, or long enough to live through a disturbance.
+    options.think = draw_.pick(Duration{0}, Duration{0}, Duration{1ms}, Duration{20ms},
+                               Duration{100ms}, Duration{500ms});
+    options.judge = [&lun](const initiator::Request& request, Time submitted_at) {
+        return lun.judge(request, submitted_at);
+    };
+    lun.workload = std::make_unique<Workload>(world_, lun.device, options);
+}
+
+void Run::disturb_after(Duration delay, Action action) {
+    world_.events.after(delay, [this, action = std::move(action)] {
+        if (!is_peace_) {
+            action();
+        }
+    });
+}
+
+void Run::during(Action begin, Action end) {
+    const Duration start = 1ms * draw_.pick(draw_.between(0, 20), draw_.between(0, 2000));
+    const Duration length = 1ms * draw_.pick(1, 50, 500, 1500, 5000, 20000);
+    disturb_after(start, std::move(begin));
+    disturb_after(start + length, std::move(end));
+}
+
+void Run::disturb_network() {
+    const bool may_be_short = std::ranges::all_of(
+        luns_, [](const auto& lun) { return lun->fail_after == Duration::zero(); });
     for (Segment& segment : world_.segments) {
         segment.faults = draw_faults(draw_);
+        segment.faults.inject_short = may_be_short && draw_.chance(0.5);
         if (segment.latency > 1ms) {
             segment.faults.late_max = std::min<Duration>(segment.faults.late_max, 100ms);
         }
     }
-    if (other_lun_) {
-        world_.events.after(5ms, [this] { world_.start_host(*world_.hosts.back()); });
+    for (auto flaps = draw_.chance(0.2) ? draw_.between(1, 3) : 0; flaps > 0; --flaps) {
+        const PortIndex port{static_cast<std::uint32_t>(draw_.between(0, ports_count_ - 1))};
+        during([this, port] { world_.set_port_up(port, false); },
+               [this, port] { world_.set_port_up(port, true); });
     }
-    const auto outages = draw_.chance(0.4) ? draw_.between(1, 4) : 0;
-    for (std::uint64_t i = 0; i < outages; ++i) {
-        const Duration begin = 1ms * draw_.between(0, 2000);
-        const Duration length = 1ms * draw_.pick(1, 50, 500, 5000);
-        if (draw_.chance(0.5)) {
-            TargetHost& host = *world_.hosts[draw_.between(0, world_.hosts.size() - 1)];
-            world_.events.after(begin, [this, &host] { world_.stop_host(host); });
-            world_.events.after(begin + length, [this, &host] { world_.start_host(host); });
-        } else {
-            const PortIndex port{static_cast<std::uint32_t>(draw_.between(0, ports_count_ - 1))};
-            world_.events.after(begin, [this, port] { world_.set_port_up(port, false); });
-            world_.events.after(begin + length, [this, port] { world_.set_port_up(port, true); });
+    if (draw_.chance(0.1)) {
+        const PortIndex port{static_cast<std::uint32_t>(draw_.between(0, ports_count_ - 1))};
+        const std::uint32_t before = world_.port(port).mtu_bytes;
+        const std::uint32_t meanwhile = draw_.pick(1500U, 9000U);
+        during([this, port, meanwhile] { world_.set_port_mtu(port, meanwhile); },
+               [this, port, before] { world_.set_port_mtu(port, before); });
+    }
+}
+
+// A process is stopped, and goes on with what waits in its queue.
+void Run::pause_hosts(Lun& lun) {
+    TargetHost& host = *lun.hosts[draw_.between(0, lun.hosts.size() - 1)];
+    const bool all = draw_.chance(0.3);
+    during(
+        [this, &lun, &host, all] {
+            for (TargetHost* other : lun.hosts) {
+                if (all || other == &host) {
+                    world_.pause_host(*other);
+                }
+            }
+        },
+        [this, &lun] {
+            for (TargetHost* other : lun.hosts) {
+                world_.resume_host(*other);
+            }
+        });
+}
+
+// Somebody else has it reserved, or its disk is away; or IDENTIFY alone has no answer, or
+// everything but IDENTIFY. With a restart, the engine asks for IDENTIFY before anything else.
+void Run::refuse(Lun& lun) {
+    const auto kind = draw_.between(0, 3);
+    const bool restarts = kind != 3 && draw_.chance(0.6);
+    during(
+        [this, &lun, kind, restarts] {
+            lun.refuse(kind == 0, kind == 1);
+            lun.model->quirks().mute_identify = kind == 2;
+            for (TargetHost* host : lun.hosts) {
+                host->is_mute = kind == 3;
+            }
+            if (restarts) {
+                for (TargetHost* host : lun.hosts) {
+                    world_.stop_host(*host);
+                    world_.start_host(*host);
+                }
+            }
+        },
+        [&lun] {
+            lun.refuse(false, false);
+            lun.model->quirks().mute_identify = false;
+            for (TargetHost* host : lun.hosts) {
+                host->is_mute = false;
+            }
+        });
+}
+
+void Run::change_mtu(Lun& lun) {
+    TargetHost& host = *lun.hosts[draw_.between(0, lun.hosts.size() - 1)];
+    const std::uint32_t mtu_bytes = draw_.pick(1500U, 4200U, 9000U);
+    during([this, &host] { world_.stop_host(host); },
+           [this, &lun, &host, mtu_bytes] {
+               lun.was_shrunk = lun.was_shrunk || mtu_bytes < host.mtu_bytes;
+               host.mtu_bytes = mtu_bytes;
+               world_.start_host(host);
+           });
+}
+
+void Run::disturb_lun(Lun& lun) {
+    for (TargetHost* host : lun.other_hosts) {
+        disturb_after(5ms, [this, host] { world_.start_host(*host); });
+    }
+    for (auto outages = draw_.chance(0.3) ? draw_.between(1, 3) : 0; outages > 0; --outages) {
+        TargetHost& host = *lun.hosts[draw_.between(0, lun.hosts.size() - 1)];
+        during([this, &host] { world_.stop_host(host); },
+               [this, &host] { world_.start_host(host); });
+    }
+    for (auto pauses = draw_.chance(0.25) ? draw_.between(1, 2) : 0; pauses > 0; --pauses) {
+        pause_hosts(lun);
+    }
+    if (draw_.chance(0.15)) {
+        refuse(lun);
+    }
+    if (draw_.chance(0.1)) {
+        change_mtu(lun);
+    }
+    for (auto cuts = draw_.chance(0.15) ? draw_.between(1, 3) : 0; cuts > 0; --cuts) {
+        // No frame of before lives when it is back.
+        during([&lun] { lun.cut_power(); },
+               [this, &lun] { disturb_after(linger, [&lun] { lun.restore_power(); }); });
+    }
+    if (draw_.chance(0.08)) {
+        during(
+            [this, &lun] {
+                for (TargetHost* host : lun.hosts) {
+                    world_.stop_host(*host);
+                }
+            },
+            [&lun] { lun.exchange_disk(); });
+    }
+    for (auto bad = draw_.chance(0.1) ? draw_.between(1, 4) : 0; bad > 0; --bad) {
+        lun.break_sector(draw_.between(0, 63), draw_.chance(0.3));
+    }
+}
+
+// One LUN is silent, and the others must not suffer.
+void Run::kill_one_lun() {
+    dead_lun_ = luns_[draw_.between(0, luns_.size() - 1)].get();
+    const bool pauses = draw_.chance(0.5);
+    disturb_after(1ms * draw_.pick(1, 20, 200), [this, pauses] {
+        for (TargetHost* host : dead_lun_->hosts) {
+            if (pauses) {
+                world_.pause_host(*host);
+            } else {
+                world_.stop_host(*host);
+            }
         }
+    });
+}
+
+void Run::disturb() {
+    if (luns_.size() > 1 && draw_.chance(0.25)) {
+        kill_one_lun();
+        return;
+    }
+    disturb_network();
+    for (const auto& lun : luns_) {
+        disturb_lun(*lun);
+    }
+    has_long_outage_ = draw_.chance(0.03);
+    if (has_long_outage_) {
+        disturb_after(1ms * draw_.pick(1, 100), [this] {
+            for (TargetHost* host : luns_.front()->hosts) {
+                world_.stop_host(*host);
+            }
+        });
     }
 }
 
 void Run::end_faults() {
+    is_peace_ = true;
     for (Segment& segment : world_.segments) {
         segment.faults = {};
         segment.burst_left = 0;
     }
-    for (const auto& host : world_.hosts) {
-        if (!host->up) {
-            world_.start_host(*host);
-        }
-    }
     for (std::uint32_t port = 0; port < ports_count_; ++port) {
         world_.set_port_up({port}, true);
     }
-    // Everybody is heard of again.
-    world_.engine.discover(world_.events.now());
-    world_.pump();
+    for (const auto& lun : luns_) {
+        lun->end_faults();
+        for (TargetHost* host : lun->other_hosts) {
+            if (!host->up) {
+                world_.start_host(*host);
+            }
+        }
+    }
+    // Otherwise nobody wakes an engine that forgot something.
+    if (draw_.chance(0.3)) {
+        world_.engine.discover(world_.events.now());
+        world_.pump();
+    }
+}
+
+bool Run::is_done() const {
+    return std::ranges::all_of(luns_, [](const auto& lun) { return lun->workload->is_done(); });
+}
+
+// How long the answers to a LUN's commands may fail to come with nothing wrong: a silent path is
+// asked again, the queue before a command is worked off, and a fence stands for a copy whose path
+// has nothing else to do.
+Duration Run::progress_limit(const Lun& lun) const {
+    const TargetHost& host = *lun.hosts.front();
+    return recovery_time() + 2 * (queue_time(host) + host.flush_service) + target_hold + linger;
+}
+
+void Run::run_in_peace() {
+    const Time begin = world_.events.now();
+    world_.watch.begin_peace(begin, recovery_time());
+    const auto check = [&] {
+        for (const auto& lun : luns_) {
+            world_.watch.check_progress(world_.events.now(), lun->address(), begin,
+                                        progress_limit(*lun));
+        }
+        return is_done();
+    };
+    // The slowest world: one command at a time, 60 ms each, every request cut into 128. But never
+    // long without any answer.
+    if (!world_.run_while_not(check, 3600s)) {
+        check();
+        throw Violation("requests do not end although nothing is wrong any more");
+    }
 }
 
 void Run::run() {
     make_network();
-    make_targets();
+    const auto luns_count = draw_.pick(1, 1, 1, 2, 3, 4);
+    const bool share_macs = draw_.chance(0.5);
+    for (std::uint8_t i = 0; i < luns_count; ++i) {
+        make_lun(i, share_macs);
+    }
     attach();
-    WorkloadOptions options;
-    options.depth = draw_.pick(1U, 4U, 16U, 64U);
-    options.requests_count = draw_.between(50, 250);
-    options.sectors_max = draw_.pick(8U, 64U, 255U);
-    options.hot_sectors = draw_.chance(0.5) ? 64 : 0;
-    options.may_fail = may_fail_;
-    options.think = draw_.pick(Duration{0}, Duration{0}, Duration{1ms});
-    workload_ = std::make_unique<Workload>(world_, device_, options);
+    for (const auto& lun : luns_) {
+        make_workload(*lun);
+    }
     world_.handle_completion = [this](initiator::Request& request) {
-        workload_->handle_completion(request);
+        const auto owner = std::ranges::find_if(
+            luns_, [&](const auto& lun) { return lun->workload->owns(request); });
+        (*owner)->workload->handle_completion(request);
     };
     disturb();
-    workload_->start();
-    // Safety with faults, then liveness without.
-    world_.run_while_not([&] { return workload_->is_done(); }, 1ms * draw_.between(500, 20000));
-    end_faults();
-    // The slowest world: one command at a time, 60 ms each, every request cut into 128.
-    if (!world_.run_while_not([&] { return workload_->is_done(); }, 3600s)) {
-        throw Violation("requests do not end although nothing is wrong any more: " +
-                        std::to_string(workload_->completed()) + " of " +
-                        std::to_string(options.requests_count));
+    for (const auto& lun : luns_) {
+        lun->workload->start();
     }
+    // Safety with faults, then liveness without.
+    const Duration length = has_long_outage_ ? Duration{200s} : 1ms * draw_.between(500, 25000);
+    const auto check = [&, begin = world_.events.now()] {
+        for (const auto& lun : luns_) {
+            if (dead_lun_ != nullptr && lun.get() != dead_lun_) {
+                world_.watch.check_progress(world_.events.now(), lun->address(), begin,
+                                            healthy_limit(*lun));
+            }
+        }
+        return is_done();
+    };
+    world_.run_while_not(check, length);
+    end_faults();
+    run_in_peace();
     world_.run_until(world_.events.now() + linger + 21s); // late copies land
-    workload_->verify(disk_);
-    if (other_disk_.changes() != 0) {
-        throw Violation("the other disk was written");
+    for (const auto& lun : luns_) {
+        lun->workload->verify(lun->disk);
+        if (lun->other_disk.changes() != 0) {
+            throw Violation("the other disk was written");
+        }
     }
 }
 

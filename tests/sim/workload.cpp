@@ -11,8 +11,8 @@ using initiator::Request;
 using initiator::Status;
 
 Workload::Workload(World& world, initiator::DeviceIndex device, const WorkloadOptions& options)
-    : world_(world), device_(device), options_(options),
-      oracle_(world.engine.device_info(device).sectors.value) {
+    : world_(world), device_(device), address_(world.engine.device_info(device).address),
+      options_(options), oracle_(world.engine.device_info(device).sectors.value) {
     for (std::uint32_t i = 0; i < options.depth; ++i) {
         slots_.push_back(std::make_unique<Slot>());
     }
@@ -61,13 +61,41 @@ void Workload::submit(Slot& slot) {
     request.buffer = slot.buffer;
     if (request.operation == Operation::read) {
         slot.number = oracle_.begin_read(lba, count);
-    } else if (request.operation != Operation::flush) {
+    } else if (request.operation == Operation::flush) {
+        slot.number = oracle_.begin_flush();
+    } else {
         slot.number = oracle_.begin_write(lba, count, request.operation != Operation::write);
         oracle_.fill(slot.number, lba, slot.buffer);
     }
     slot.lent = true;
+    slot.submitted_at = world_.events.now();
     ++submitted_;
+    world_.watch.handle_submit(world_.events.now(), address_);
     world_.engine.submit(world_.events.now(), device_, request);
+}
+
+bool Workload::owns(const Request& request) const {
+    return std::ranges::any_of(slots_,
+                               [&](const auto& slot) { return &slot->request == &request; });
+}
+
+void Workload::judge(const Slot& slot) const {
+    const Request& request = slot.request;
+    std::string complaint;
+    if (options_.judge) {
+        complaint = options_.judge(request, slot.submitted_at);
+    } else if (request.status != Status::ok &&
+               !(options_.may_fail && request.status == Status::timed_out)) {
+        complaint = "it should not have failed";
+    }
+    if (!complaint.empty()) {
+        throw Violation("a request (operation " +
+                        std::to_string(static_cast<int>(request.operation)) + ", sectors " +
+                        std::to_string(request.lba.value) + "+" +
+                        std::to_string(request.sectors.value) + ") of " +
+                        proto::to_string(address_) + " ended with status " +
+                        std::to_string(static_cast<int>(request.status)) + ": " + complaint);
+    }
 }
 
 void Workload::handle_completion(Request& request) {
@@ -79,15 +107,15 @@ void Workload::handle_completion(Request& request) {
     Slot& slot = **found;
     slot.lent = false;
     const bool ok = request.status == Status::ok;
-    if (!ok && !(options_.may_fail && request.status == Status::timed_out)) {
-        throw Violation("a request failed with status " +
-                        std::to_string(static_cast<int>(request.status)));
-    }
+    judge(slot);
+    world_.watch.handle_complete(address_, request);
     failed_ += ok ? 0 : 1;
     if (request.operation == Operation::read) {
         oracle_.end_read(slot.number, ok, slot.buffer);
-    } else if (request.operation != Operation::flush) {
-        oracle_.end_write(slot.number, ok);
+    } else if (request.operation == Operation::flush) {
+        oracle_.end_flush(slot.number, ok);
+    } else {
+        oracle_.end_write(slot.number, ok, request.fua);
     }
     ++completed_;
     if (verifying_ || submitted_ >= options_.requests_count) {
@@ -95,7 +123,7 @@ void Workload::handle_completion(Request& request) {
     }
     // A failed request is followed after a pause, as by a file system that retries, or a dead
     // target would use up the workload in no time.
-    const Duration pause = ok ? options_.think : Duration{500ms};
+    const Duration pause = request.status == Status::timed_out ? Duration{500ms} : options_.think;
     if (pause == Duration::zero()) {
         submit(slot);
         return;
@@ -109,7 +137,7 @@ void Workload::handle_completion(Request& request) {
     });
 }
 
-void Workload::verify(const Disk& disk) {
+void Workload::verify(Disk& disk) {
     verifying_ = true;
     const std::uint64_t sectors = world_.engine.device_info(device_).sectors.value;
     Slot& slot = *slots_.front();
@@ -123,6 +151,8 @@ void Workload::verify(const Disk& disk) {
         slot.request.buffer = slot.buffer;
         slot.number = oracle_.begin_read(lba, count);
         slot.lent = true;
+        slot.submitted_at = world_.events.now();
+        world_.watch.handle_submit(world_.events.now(), address_);
         world_.engine.submit(world_.events.now(), device_, slot.request);
         world_.pump();
         if (!world_.run_while_not([&] { return !slot.lent; }, 60s)) {
@@ -130,6 +160,9 @@ void Workload::verify(const Disk& disk) {
         }
         lba += count;
     }
+    oracle_.check_disk(disk.bytes());
+    disk.cut_power(world_.random);
+    oracle_.cut_power();
     oracle_.check_disk(disk.bytes());
 }
 

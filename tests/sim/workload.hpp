@@ -6,7 +6,9 @@
 #include "tests/sim/world.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace uaoe::sim {
@@ -18,6 +20,8 @@ struct WorkloadOptions {
     std::uint64_t hot_sectors = 0;  // requests stay in the first so many; 0: anywhere
     bool may_fail = false;          // timed_out is a legal end
     Duration think{};               // between a completion and the next request
+    // Why a request may not have ended as it did; empty: it may. Instead of may_fail.
+    std::function<std::string(const initiator::Request&, Time submitted_at)> judge{};
 };
 
 class Workload {
@@ -26,26 +30,33 @@ class Workload {
 
     void start();
     // From the world's handle_completion.
+    [[nodiscard]] bool owns(const initiator::Request& request) const;
     void handle_completion(initiator::Request& request);
 
     [[nodiscard]] bool is_done() const { return completed_ == options_.requests_count; }
     [[nodiscard]] std::uint64_t completed() const { return completed_; }
     [[nodiscard]] std::uint64_t failed() const { return failed_; }
-    // Reads everything back, then looks at the disk itself. The world must be at peace.
-    void verify(const Disk& disk);
+    // The disk lost what was not flushed.
+    void handle_power_cut() { oracle_.cut_power(); }
+    // Reads everything back, then looks at the disk itself, at last without power. The world must
+    // be at peace.
+    void verify(Disk& disk);
 
   private:
     struct Slot {
         initiator::Request request;
         std::vector<std::byte> buffer;
         std::uint64_t number = 0; // the oracle's
+        Time submitted_at;
         bool lent = false;
     };
+    void judge(const Slot& slot) const;
     void submit(Slot& slot);
     void draw(Slot& slot);
 
     World& world_;
     initiator::DeviceIndex device_;
+    proto::Address address_;
     WorkloadOptions options_;
     Oracle oracle_;
     std::vector<std::unique_ptr<Slot>> slots_;

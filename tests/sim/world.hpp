@@ -1,15 +1,18 @@
-// The world of one seed: an engine with its ports, a network segment behind each port, and target
-// hosts on them. Frames travel in virtual time and meet the segment's faults on their way.
+// The world of one seed: an engine with its ports, network segments, and target hosts on them.
+// Frames travel in virtual time and meet the segment's faults on their way.
 #pragma once
 
 #include "initiator/engine.hpp"
 #include "tests/sim/event_queue.hpp"
+#include "tests/sim/network.hpp"
 #include "tests/sim/oracle.hpp"
 #include "tests/sim/pcap.hpp"
 #include "tests/sim/random.hpp"
-#include "tests/target/model_target.hpp"
+#include "tests/sim/watch.hpp"
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -17,85 +20,46 @@
 
 namespace uaoe::sim {
 
-using initiator::PortIndex;
-
-// What happens to frames on one segment, in each direction alike.
-struct Faults {
-    double loss = 0;
-    double burst_loss = 0; // chance that a burst begins, in which the next frames are lost
-    double duplicate = 0;  // a request is executed twice; an answer comes again, up to 20 s later
-    double late = 0;       // held up for up to late_max: what a retransmission overtakes
-    double forge = 0;      // an answer is followed by forged ones
-    Duration late_max{};
-    std::uint32_t bytes_max =
-        65536; // longer frames are dropped silently, as a switch without jumbos does
-};
-
-struct Segment {
-    Duration latency = std::chrono::microseconds{50};
-    Duration jitter{}; // more than 0 reorders
-    Faults faults;
-    std::uint32_t burst_left = 0;
-};
-
-// A disk in memory that counts.
-class Disk final : public target::Storage {
-  public:
-    explicit Disk(std::uint64_t sectors) : bytes_(sectors * 512) {}
-    bool read(std::uint64_t offset, proto::Bytes out) override;
-    bool write(std::uint64_t offset, proto::ConstBytes data) override;
-    bool discard(std::uint64_t offset, std::uint64_t bytes) override;
-    bool flush() override;
-    [[nodiscard]] proto::ConstBytes bytes() const { return bytes_; }
-    [[nodiscard]] std::uint64_t changes() const { return changes_; }
-
-  private:
-    std::vector<std::byte> bytes_;
-    std::uint64_t changes_ = 0;
-};
-
-// A target port: one MAC on one segment, in front of a LUN. Holds at most buffer_count commands,
-// drops more silently.
-struct TargetHost {
-    PortIndex segment;
-    proto::MacAddress mac;
-    std::uint32_t mtu_bytes = 1500;
-    target::ModelTarget* lun = nullptr;
-    std::uint32_t buffer_count = 16;
-    Duration service_min = std::chrono::microseconds{5};
-    Duration service_max = std::chrono::microseconds{20};
-    bool in_order = true; // else each command takes its own time, as disks do
-    bool up = true;
-    std::uint32_t life = 0; // counted up by a restart: what it held is forgotten
-    std::uint32_t held = 0;
-    Time busy_until{};
-};
-
 class World {
   public:
-    World(std::uint64_t seed, const initiator::EngineConfig& config);
+    World(std::uint64_t seed, const initiator::EngineConfig& config,
+          Time start = Time{std::chrono::seconds{1}});
 
     // ---- making it ----
+    // A port on a segment of its own, or beside another on that one's.
     void add_port(std::uint32_t mtu_bytes, const Segment& segment);
+    void add_port_on(std::uint32_t mtu_bytes, PortIndex segment);
     TargetHost& add_host(const TargetHost& host);
     void record(const std::string& pcap_path);
 
     // ---- making things happen ----
     void set_port_up(PortIndex port, bool up);
-    void stop_host(TargetHost& host);  // held commands are lost
-    void start_host(TargetHost& host); // advertises itself
+    void set_port_mtu(PortIndex port, std::uint32_t mtu_bytes);
+    void stop_host(TargetHost& host);   // held commands are lost
+    void start_host(TargetHost& host);  // advertises itself
+    void pause_host(TargetHost& host);  // SIGSTOP, swapped out: its queue waits, and still fills
+    void resume_host(TargetHost& host); // and works off its queue, in order, before anything newer
     // Hands the engine's outputs on; after anything was done to the engine directly.
     void pump();
     void run_until(Time end);
     // Until `done` or `limit` has passed; false then.
     bool run_while_not(const std::function<bool()>& done, Duration limit);
 
+    [[nodiscard]] const initiator::PortState& port(PortIndex index) const {
+        return ports_[index.value].state;
+    }
+    // A read was answered with too little data, so it may fail.
+    [[nodiscard]] bool was_answered_short(proto::Address address,
+                                          const initiator::Request& request) const;
+
     std::function<void(initiator::Request&)> handle_completion;
     std::function<void(const initiator::Event&)> handle_event;
 
     EventQueue events;
     Random random;
+    initiator::EngineConfig config;
     initiator::Engine engine;
+    Watch watch;
     std::vector<Segment> segments;
     std::vector<std::unique_ptr<TargetHost>> hosts;
     // A hash of every frame and when it arrived: equal runs have equal ones.
@@ -103,24 +67,48 @@ class World {
     std::uint64_t frames_sent = 0;
 
   private:
+    struct Port {
+        initiator::PortState state;
+        std::uint32_t segment = 0;
+    };
+    using Frame = std::vector<std::byte>;
+
     void check_sent(const initiator::Transmit& transmit, proto::ConstBytes frame);
     void check_windows();
     void note(proto::ConstBytes frame);
-    using Deliver = std::function<void(const std::vector<std::byte>& frame, unsigned copies)>;
+    void add_port_to(std::uint32_t mtu_bytes, std::uint32_t segment);
+    void send(const initiator::Transmit& transmit);
+    using Deliver = std::function<void(const Frame& frame, unsigned copies)>;
     // When and how often a frame arrives.
-    void carry(Segment& segment, std::vector<std::byte> frame, bool is_request,
-               const Deliver& deliver);
-    void arrive_at_hosts(PortIndex segment, const std::vector<std::byte>& frame, unsigned copies);
-    void serve(TargetHost& host, const std::vector<std::byte>& frame, unsigned copies);
-    void answer(TargetHost& host, std::vector<std::byte> frame);
-    void arrive_at_engine(PortIndex port, const std::vector<std::byte>& frame);
-    void forge(PortIndex port, std::vector<std::byte> frame);
+    void carry(Segment& segment, Frame frame, bool is_request, const Deliver& deliver);
+    void arrive_at_ports(std::uint32_t segment, const Frame& frame, bool is_right_disk);
+    void arrive_at_engine(PortIndex port, const Frame& frame);
 
-    std::vector<initiator::PortState> ports_;
+    // ---- hosts.cpp ----
+    void arrive_at_hosts(std::uint32_t segment, const Frame& frame, unsigned copies);
+    void check_host_window(const TargetHost& host, std::uint32_t tag) const;
+    void serve(TargetHost& host, const Frame& frame, unsigned copies);
+    void start_next(TargetHost& host);
+    void handle_service_end(TargetHost& host, std::uint64_t sequence);
+    void execute(TargetHost& host, const TargetHost::Waiting& waiting);
+    Duration draw_service(const TargetHost& host, const Frame& frame);
+    void answer(TargetHost& host, Frame frame);
+
+    // ---- inject.cpp ----
+    void forge(std::uint32_t segment, Frame frame);
+    void inject(PortIndex port, const Frame& request);
+    void inject_for_other_initiator(PortIndex port, const proto::Frame& request);
+    void inject_for_kernel(PortIndex port, const proto::Frame& request);
+    void inject_error(PortIndex port, const proto::Frame& request);
+    void inject_short(PortIndex port, const proto::Frame& request);
+
+    std::vector<Port> ports_;
     std::set<std::uint32_t> tags_;
     std::optional<Time> timer_;
     std::unique_ptr<PcapWriter> pcap_;
     std::uint64_t pumps_ = 0;
+    std::uint64_t arrivals_ = 0;
+    std::multimap<proto::Address, Question> short_reads_;
 };
 
 } // namespace uaoe::sim

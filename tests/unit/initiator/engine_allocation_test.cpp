@@ -61,6 +61,15 @@ void run_round(Bench& bench, DeviceIndex device, std::span<Io*> ios, unsigned lo
             }
             const auto sent = proto::parse_frame(
                 std::span<const std::byte>(transmit.header).first(transmit.header_bytes));
+            if (sent->command == proto::Command::query_config) {
+                const std::size_t used = proto::write_query_config(
+                    answer_bytes,
+                    Bench::header(sent->destination, proto::Command::query_config, sent->tag),
+                    {.buffer_count = 16, .sectors_per_frame = 2, .string = {}});
+                bench.engine.handle_frame(bench.now, transmit.port,
+                                          std::span(answer_bytes).first(used));
+                continue;
+            }
             const auto ata = proto::parse_ata(sent->argument);
             const bool is_read = ata->command_status ==
                                  static_cast<std::uint8_t>(proto::AtaCommand::read_sectors_ext);

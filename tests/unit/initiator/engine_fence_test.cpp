@@ -248,3 +248,24 @@ TEST_CASE("without a retransmission nothing is fenced") {
     }
     CHECK(bench.engine.device_status(device).fenced_writes == 0);
 }
+
+TEST_CASE("a path that answers no probe is silent, and fail-after counts for what waits on it") {
+    Bench bench({.discover_interval = 0s});
+    const DeviceIndex device = bench.attach({.fail_after = 5s});
+    Io older(bench, Operation::write, 10, 2, 1);
+    Io newer(bench, Operation::write, 10, 2, 2);
+    bench.engine.submit(bench.now, device, older.request);
+    REQUIRE(bench.take_sent().size() == 1); // lost
+    bench.advance(25ms);
+    bench.serve_all();
+    REQUIRE(bench.completed_with(older.request, Status::ok));
+    bench.engine.submit(bench.now, device, newer.request);
+    Duration took{};
+    while (!bench.completed_with(newer.request, Status::timed_out) && took < 30s) {
+        bench.take_sent(); // nothing is answered any more
+        bench.advance(50ms);
+        took += 50ms;
+    }
+    CHECK(took > 5s);
+    CHECK(took < 8s);
+}

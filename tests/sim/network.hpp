@@ -1,0 +1,69 @@
+// What a world is made of: segments with their faults, and target hosts on them.
+#pragma once
+
+#include "initiator/status.hpp"
+#include "proto/ethernet.hpp"
+#include "tests/sim/disk.hpp"
+#include "tests/sim/event_queue.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+namespace uaoe::sim {
+
+using initiator::PortIndex;
+
+// What happens to frames on one segment, in each direction alike.
+struct Faults {
+    double loss = 0;
+    double burst_loss = 0; // chance that a burst begins, in which the next frames are lost
+    double duplicate = 0;  // a request is executed twice; an answer comes again, up to 20 s later
+    double late = 0;       // held up for up to late_max: what a retransmission overtakes
+    double forge = 0;      // an answer is followed by forged ones
+    double inject = 0;     // a request draws an answer that is another's, or false
+    bool inject_short = false; // ... also true ones with less data than asked for
+    Duration late_max{};
+    std::uint32_t bytes_max =
+        65536; // longer frames are dropped silently, as a switch without jumbos does
+};
+
+struct Segment {
+    Duration latency = std::chrono::microseconds{50};
+    Duration jitter{}; // more than 0 reorders
+    Faults faults;
+    std::uint32_t burst_left = 0;
+};
+
+// A target port: one MAC on one segment, in front of a LUN. Holds at most buffer_count commands,
+// drops more silently. Several hosts in front of one disk are processes that share it.
+struct TargetHost {
+    PortIndex segment;
+    proto::MacAddress mac;
+    std::uint32_t mtu_bytes = 1500;
+    target::ModelTarget* lun = nullptr;
+    std::uint32_t buffer_count = 16;
+    Duration service_min = std::chrono::microseconds{5};
+    Duration service_max = std::chrono::microseconds{20};
+    bool in_order = true; // else each command takes its own time, as disks do
+    bool up = true;
+    Disk* disk = nullptr;       // for flush_service
+    Duration flush_service{};   // more than service: of a FLUSH with something to write back
+    bool is_other_disk = false; // not the one that was attached
+
+    // ---- state ----
+    struct Waiting {
+        std::vector<std::byte> frame;
+        unsigned copies = 1;
+        std::uint32_t tag = 0;
+        std::uint64_t sequence = 0;
+        bool is_due = false; // out of order: its time has come while the process was paused
+    };
+    std::deque<Waiting> queue{}; // in the order of arrival
+    bool is_busy = false;        // in order: with the first of them
+    bool is_paused = false;      // the process does not run; the queue still fills
+    bool is_mute = false;        // answers all but data and flush: its disk hangs
+    std::uint32_t life = 0;      // counted up by a restart: what it held is forgotten
+};
+
+} // namespace uaoe::sim

@@ -1,0 +1,305 @@
+// Books on commands, kept from frames.
+#include "tests/sim/watch.hpp"
+
+#include "initiator/command.hpp"
+#include "initiator/request_state.hpp"
+#include "tests/sim/oracle.hpp"
+
+#include <algorithm>
+
+namespace uaoe::sim {
+
+using initiator::Operation;
+using initiator::Request;
+using initiator::split_tag;
+
+namespace {
+
+std::string seconds(Duration duration) {
+    return std::to_string(std::chrono::duration<double>(duration).count()) + " s";
+}
+
+bool is_data_or_flush(Asks asks) {
+    return asks != Asks::identify && asks != Asks::other;
+}
+
+bool serves(const Question& question, const Request& request) {
+    if (question.asks == Asks::flush) {
+        return request.operation == Operation::flush || request.fua;
+    }
+    const Operation operation = request.operation;
+    const bool fits = question.asks == Asks::read ? operation == Operation::read
+                      : question.asks == Asks::write
+                          ? operation == Operation::write || operation == Operation::write_zeroes
+                      : question.asks == Asks::discard ? operation == Operation::discard
+                                                       : false;
+    return fits &&
+           initiator::overlaps({question.lba}, {question.sectors}, request.lba, request.sectors);
+}
+
+} // namespace
+
+Question question_of(const proto::Frame& request) {
+    const auto ata = proto::parse_ata(request.argument);
+    if (request.command != proto::Command::ata || !ata) {
+        return {};
+    }
+    constexpr std::uint64_t lba28_mask = 0x0fff'ffff;
+    using enum proto::AtaCommand;
+    switch (static_cast<proto::AtaCommand>(ata->command_status)) {
+    case read_sectors:
+        return {Asks::read, ata->lba.value & lba28_mask, ata->sector_count};
+    case read_sectors_ext:
+        return {Asks::read, ata->lba.value, ata->sector_count};
+    case write_sectors:
+        return {Asks::write, ata->lba.value & lba28_mask, ata->sector_count};
+    case write_sectors_ext:
+        return {Asks::write, ata->lba.value, ata->sector_count};
+    case data_set_management: {
+        // The first range is enough to tell one discard from another.
+        std::uint64_t entry = 0;
+        for (std::size_t i = 0; i < 8; ++i) {
+            entry |= std::to_integer<std::uint64_t>(ata->data[i]) << (8 * i);
+        }
+        return {Asks::discard, entry & 0xffff'ffff'ffffULL,
+                static_cast<std::uint32_t>(entry >> 48U)};
+    }
+    case flush_cache:
+    case flush_cache_ext:
+        return {Asks::flush, 0, 0};
+    case identify_device:
+        return {Asks::identify, 0, 0};
+    default:
+        return {};
+    }
+}
+
+void Watch::handle_sent(Time now, const proto::Frame& request) {
+    const Question question = question_of(request);
+    if (question.asks == Asks::other) {
+        return;
+    }
+    WatchedLun& lun = luns_[request.address];
+    lun.was_asked = true;
+    WatchedCommand& command = commands_[split_tag(request.tag).slot];
+    const bool is_again =
+        !command.tags.empty() && !command.is_answered && command.address == request.address &&
+        command.question.asks == question.asks && command.question.lba == question.lba;
+    std::uint64_t end = command.question.lba + command.question.sectors;
+    if (!is_again) {
+        command = {};
+        command.address = request.address;
+        command.first_sent_at = now;
+        end = 0;
+        const auto tail = lun.tails.find({question.asks, question.lba});
+        if (tail != lun.tails.end()) {
+            command.first_sent_at = tail->second.first_sent_at;
+            end = tail->second.end;
+            lun.tails.erase(tail);
+        }
+    }
+    if (question.lba + question.sectors < end) {
+        lun.tails[{question.asks, question.lba + question.sectors}] = {
+            .first_sent_at = command.first_sent_at, .end = end};
+    }
+    command.question = question;
+    command.sent_at = now;
+    command.is_given_up = false;
+    command.tags.push_back(request.tag.value);
+}
+
+void Watch::handle_answer(Time now, initiator::PortIndex port, const proto::Frame& answer,
+                          bool is_right_disk) {
+    if (answer.command != proto::Command::ata) {
+        return;
+    }
+    const auto ata = proto::parse_ata(answer.argument);
+    const bool is_good = !answer.is_error && ata &&
+                         (ata->command_status & proto::ata_status_error) == 0 && is_right_disk;
+    const auto found = commands_.find(split_tag(answer.tag).slot);
+    const bool is_known =
+        found != commands_.end() &&
+        std::ranges::find(found->second.tags, answer.tag.value) != found->second.tags.end();
+    if (is_good || (is_known && found->second.question.asks != Asks::identify)) {
+        luns_[answer.address].heard_at = now;
+    }
+    if (!is_known || found->second.is_answered) {
+        return;
+    }
+    heard_[{port, {answer.address, answer.source}}] = now;
+    WatchedCommand& command = found->second;
+    command.is_answered = true;
+    if (!is_data_or_flush(command.question.asks) || command.is_given_up) {
+        return;
+    }
+    WatchedLun& lun = luns_[command.address];
+    lun.progress_at = now;
+    lun.silent_since = lun.pending_count > 0 ? std::optional(now) : std::nullopt;
+    lun.was_asked =
+        lun.fail_after > Duration::zero() && std::ranges::any_of(commands_, [&](const auto& entry) {
+            return entry.second.address == command.address && !entry.second.is_answered;
+        });
+}
+
+void Watch::handle_forged(std::uint32_t tag) {
+    const auto found = commands_.find(split_tag({tag}).slot);
+    if (found != commands_.end()) {
+        found->second.is_forged = true;
+    }
+}
+
+void Watch::forget_commands(proto::Address address) {
+    std::erase_if(commands_, [&](const auto& entry) { return entry.second.address == address; });
+    luns_[address].tails.clear();
+}
+
+void Watch::handle_event(Time now, const initiator::Event& event) {
+    if (event.kind == initiator::EventKind::path_changed) {
+        if (event.path_state != initiator::PathState::up) {
+            taken_out_[{event.address, event.target_mac}] = now;
+        }
+        auto& conflicts = luns_[event.address].conflicts;
+        if (event.path_state == initiator::PathState::conflict) {
+            conflicts.insert({event.port, event.target_mac});
+        } else {
+            conflicts.erase({event.port, event.target_mac});
+        }
+        return;
+    }
+    if (event.kind != initiator::EventKind::device_changed) {
+        return;
+    }
+    WatchedLun& lun = luns_[event.address];
+    const bool is_down = event.device_state == initiator::DeviceState::down;
+    if (is_down) {
+        forget_commands(event.address); // all of them have failed
+    } else if (lun.is_down && event.device_state == initiator::DeviceState::up) {
+        lun.silent_since = lun.pending_count > 0 ? std::optional(now) : std::nullopt;
+        lun.was_asked = false;
+        lun.heard_at = now;
+    }
+    if (event.device_state == initiator::DeviceState::up) {
+        lun.no_path_since.reset();
+    } else if (!lun.no_path_since) {
+        lun.no_path_since = now;
+    }
+    lun.is_down = is_down || (lun.is_down && event.device_state != initiator::DeviceState::up);
+}
+
+void Watch::handle_submit(Time now, proto::Address address) {
+    WatchedLun& lun = luns_[address];
+    ++lun.pending_count;
+    if (!lun.silent_since) {
+        lun.silent_since = now;
+        lun.was_asked = false;
+    }
+    if (lun.pending_count == 1) {
+        lun.heard_at = std::max(lun.heard_at, now);
+        lun.progress_at = std::max(lun.progress_at, now);
+    }
+}
+
+void Watch::handle_complete(proto::Address address, const Request& request) {
+    WatchedLun& lun = luns_[address];
+    --lun.pending_count;
+    if (request.status == initiator::Status::ok) {
+        return;
+    }
+    // Commands that were given up with it: an answer that still comes is no sign of life.
+    for (auto& [slot, command] : commands_) {
+        if (command.address == address && !command.is_answered &&
+            serves(command.question, request)) {
+            command.is_given_up = true;
+        }
+    }
+}
+
+const WatchedCommand* Watch::find_newest(std::uint32_t tag) const {
+    const auto found = commands_.find(split_tag({tag}).slot);
+    return found != commands_.end() && found->second.tags.back() == tag ? &found->second : nullptr;
+}
+
+void Watch::handle_port(Time now, bool went_down) {
+    ports_down_count_ += went_down ? 1U : 0U;
+    ports_down_count_ -= went_down ? 0U : 1U;
+    port_up_at_ = now;
+}
+
+// Nothing can be asked over a port that is down, or of a path where another disk answers.
+bool Watch::had_no_path(const WatchedLun& lun) const {
+    return ports_down_count_ > 0 || port_up_at_ >= lun.silent_since || !lun.conflicts.empty();
+}
+
+std::string Watch::judge_timeout(Time now, proto::Address address, const Request& request) const {
+    const WatchedLun& lun = luns_.at(address);
+    if (lun.fail_after == Duration::zero()) {
+        return "it timed out although it was to wait for ever";
+    }
+    std::optional<Time> begin; // of the silence that excuses it
+    for (const auto& [slot, command] : commands_) {
+        if (command.address == address && !command.is_answered &&
+            serves(command.question, request) && now - command.first_sent_at >= lun.fail_after) {
+            begin = std::min(begin.value_or(now), command.first_sent_at);
+        }
+    }
+    if (!begin) {
+        const Duration silence = lun.silent_since ? now - *lun.silent_since : Duration::zero();
+        if (silence < lun.fail_after) {
+            return "it timed out after a silence of " + seconds(silence) + " where " +
+                   seconds(lun.fail_after) + " are granted";
+        }
+        if (!lun.was_asked && !had_no_path(lun)) {
+            return "it timed out although nothing was asked for " + seconds(silence);
+        }
+        begin = lun.silent_since;
+    }
+    if (settled_at_ && *begin > *settled_at_ && !lun.is_slow) {
+        return "it timed out although nothing was wrong for " + seconds(now - *settled_at_);
+    }
+    return {};
+}
+
+void Watch::check_fail_after(Time now, Duration slack) const {
+    for (const auto& [address, lun] : luns_) {
+        // Writes that wait for a fence ask for nothing: while a path is up, nothing is owed to
+        // them.
+        std::optional<Time> owed_since = lun.no_path_since;
+        for (const auto& [slot, command] : commands_) {
+            if (command.address == address && !command.is_answered && !command.is_given_up &&
+                is_data_or_flush(command.question.asks)) {
+                owed_since =
+                    std::min(owed_since.value_or(command.first_sent_at), command.first_sent_at);
+            }
+        }
+        if (lun.fail_after > Duration::zero() && lun.pending_count > 0 && owed_since &&
+            now - std::max(lun.heard_at, *owed_since) > lun.fail_after + slack) {
+            throw Violation("requests wait and nothing was heard of " + proto::to_string(address) +
+                            " for " + seconds(now - lun.heard_at) + ", fail-after is " +
+                            seconds(lun.fail_after));
+        }
+    }
+}
+
+void Watch::check_progress(Time now, proto::Address address, Time calm_since,
+                           Duration limit) const {
+    const WatchedLun& lun = luns_.at(address);
+    const Duration gap = now - std::max(lun.progress_at, calm_since);
+    if (lun.pending_count > 0 && gap > limit) {
+        throw Violation("nothing of " + proto::to_string(address) + " was answered for " +
+                        seconds(gap) + " although nothing is wrong with it; " +
+                        std::to_string(lun.pending_count) + " requests wait");
+    }
+}
+
+Time Watch::heard_at(proto::Address address, initiator::PortIndex port,
+                     const proto::MacAddress& mac) const {
+    const auto found = heard_.find({port, {address, mac}});
+    return found == heard_.end() ? Time{} : found->second;
+}
+
+Time Watch::taken_out_at(proto::Address address, const proto::MacAddress& mac) const {
+    const auto found = taken_out_.find({address, mac});
+    return found == taken_out_.end() ? Time{} : found->second;
+}
+
+} // namespace uaoe::sim

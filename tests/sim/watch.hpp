@@ -1,0 +1,108 @@
+// What can be seen from outside of the commands to each LUN: which wait for an answer and since
+// when. Kept from the frames alone, so that the engine's own books can be checked against it.
+#pragma once
+
+#include "initiator/engine.hpp"
+#include "proto/frame.hpp"
+#include "tests/sim/event_queue.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+namespace uaoe::sim {
+
+// What a frame of the engine asks for.
+enum class Asks : std::uint8_t { read, write, discard, flush, identify, other };
+
+struct Question {
+    Asks asks = Asks::other;
+    std::uint64_t lba = 0;
+    std::uint32_t sectors = 0;
+};
+[[nodiscard]] Question question_of(const proto::Frame& request);
+
+// One command of the engine: frames with the same slot in their tags, until one is answered.
+struct WatchedCommand {
+    proto::Address address;
+    Question question;
+    Time first_sent_at;              // its first copy; of a split-off tail its head's
+    Time sent_at;                    // its newest copy
+    std::vector<std::uint32_t> tags; // of all copies, newest last
+    bool is_answered = false;
+    bool is_forged = false;   // a false answer with its tag was delivered: the engine may be done
+    bool is_given_up = false; // a request it may have served has timed out
+};
+
+struct WatchedLun {
+    Duration fail_after{};
+    std::uint32_t pending_count = 0; // requests
+    // Requests wait, and no answer to a data or flush command came since.
+    std::optional<Time> silent_since;
+    bool was_asked = false; // ... and something was sent meanwhile that could be answered
+    bool is_down = false;   // as the engine says
+    std::optional<Time> no_path_since; // as the engine says
+    bool is_slow = false; // one command may take as long as fail_after, with nothing wrong
+    Time heard_at;        // any true answer, or an IDENTIFY of the right disk
+    Time progress_at;     // first answer to a data or flush command
+    std::set<std::tuple<initiator::PortIndex, proto::MacAddress>> conflicts; // paths
+    struct Tail {
+        Time first_sent_at;
+        std::uint64_t end = 0; // lba
+    };
+    std::map<std::pair<Asks, std::uint64_t>, Tail> tails; // cut off a lost command; by lba
+};
+
+class Watch {
+  public:
+    WatchedLun& lun(proto::Address address) { return luns_[address]; }
+
+    // ---- inputs ----
+    void handle_sent(Time now, const proto::Frame& request);
+    // A true answer reaches the engine; `is_right_disk`: from the disk that was attached.
+    void handle_answer(Time now, initiator::PortIndex port, const proto::Frame& answer,
+                       bool is_right_disk);
+    void handle_forged(std::uint32_t tag);
+    void handle_event(Time now, const initiator::Event& event);
+    void handle_submit(Time now, proto::Address address);
+    void handle_complete(proto::Address address, const initiator::Request& request);
+    void handle_port(Time now, bool went_down);
+    // From now on nothing is wrong any more; after `settle` no silence begins.
+    void begin_peace(Time now, Duration settle) { settled_at_ = now + settle; }
+
+    // ---- getters ----
+    // The command whose newest copy has this tag; nullptr when there is none.
+    [[nodiscard]] const WatchedCommand* find_newest(std::uint32_t tag) const;
+    // Why `request` may not end as timed_out now; empty: it may.
+    [[nodiscard]] std::string judge_timeout(Time now, proto::Address address,
+                                            const initiator::Request& request) const;
+    // Requests must not wait longer than fail_after with nothing heard; throws Violation.
+    void check_fail_after(Time now, Duration slack) const;
+    // With nothing wrong since `calm_since` some command is answered every `limit`; throws
+    // Violation.
+    void check_progress(Time now, proto::Address address, Time calm_since, Duration limit) const;
+    // The engine took a path to `mac` out of use: what was sent before is in flight no more.
+    // When a path last answered something that was asked.
+    [[nodiscard]] Time heard_at(proto::Address address, initiator::PortIndex port,
+                                const proto::MacAddress& mac) const;
+    [[nodiscard]] Time taken_out_at(proto::Address address, const proto::MacAddress& mac) const;
+
+  private:
+    using PathKey = std::tuple<proto::Address, proto::MacAddress>;
+    void forget_commands(proto::Address address);
+    [[nodiscard]] bool had_no_path(const WatchedLun& lun) const;
+
+    std::map<proto::Address, WatchedLun> luns_;
+    std::map<std::uint32_t, WatchedCommand> commands_; // by slot
+    std::map<PathKey, Time> taken_out_;
+    std::map<std::pair<initiator::PortIndex, PathKey>, Time> heard_;
+    std::uint32_t ports_down_count_ = 0;
+    Time port_up_at_;
+    std::optional<Time> settled_at_;
+};
+
+} // namespace uaoe::sim
