@@ -77,7 +77,7 @@ TEST_CASE("an idle path is asked whether its target is done with an old copy") {
 
 TEST_CASE("a target that stands still with a copy in its queue is feared, but not for ever") {
     Bench bench({}, 1500, 2);
-    const DeviceIndex device = bench.attach();
+    const DeviceIndex device = bench.attach({.fail_after = 5s}); // of silence, not of waiting
     bench.config_answer(target_mac_b, 16, {1});
     bench.serve_all();
     Io older(bench, Operation::write, 10, 2, 1);
