@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t events_count_max = 1024;
 constexpr std::size_t scratch_blocks_count = 64;
-constexpr std::size_t identify_reserve_max = 16;
+constexpr std::size_t identify_reserve_max = 128;
 
 PathStatus status_of(const Path& path) {
     return {.port = path.port,

@@ -5,8 +5,10 @@
 #include <fmt/core.h>
 
 #include <atomic>
+#include <charconv>
 #include <chrono>
 #include <csignal>
+#include <cstring>
 #include <mutex>
 #include <thread>
 #include <unistd.h>
@@ -21,10 +23,12 @@ thread_local std::uint64_t seed_running = 0;
 
 // An assertion of the engine ends the process: say first which seed it was.
 void handle_abort(int /*signal*/) {
-    char text[64];
-    const auto end =
-        fmt::format_to_n(text, sizeof(text), "aoe_sim: aborted in --seed {}\n", seed_running);
-    [[maybe_unused]] const auto written = write(STDERR_FILENO, text, end.size);
+    char text[64] = "aoe_sim: aborted in --seed ";
+    const std::size_t used = std::strlen(text);
+    char* end = std::to_chars(text + used, text + sizeof(text) - 1, seed_running).ptr;
+    *end++ = '\n';
+    [[maybe_unused]] const auto written =
+        write(STDERR_FILENO, text, static_cast<std::size_t>(end - text));
 }
 
 struct Options {

@@ -8,7 +8,7 @@ using namespace std::chrono_literals;
 initiator::EngineConfig draw_config(Random& random, bool fencing) {
     initiator::EngineConfig config;
     config.tag_generation_first = static_cast<std::uint32_t>(random.next());
-    config.commands_count_max = random.pick(16U, 64U, 256U, 4096U);
+    config.commands_count_max = random.pick(64U, 64U, 256U, 4096U);
     config.rto_min = random.pick(Duration{1ms}, Duration{5ms}, Duration{20ms});
     config.rto_max = random.pick(Duration{200ms}, Duration{2s});
     config.linger = fencing ? linger : Duration{0};
