@@ -64,6 +64,7 @@ void NbdConnection::start() {
 void NbdConnection::advance() {
     while (!input_ended_ && !receiving_.pending && !waits_for_buffer_) {
         take_payload_from_stream();
+        // NOLINTNEXTLINE(bugprone-branch-clone): in the order of the stream
         if (!payload_rest_.empty() || skipped_bytes_left_ > 0) {
             receive();
         } else if (current_ != nullptr) {

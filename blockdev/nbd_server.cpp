@@ -163,7 +163,7 @@ void NbdServer::State::continue_session(const std::shared_ptr<Session>& session)
 
 void NbdServer::State::hand_over(Session& session) {
     boost::system::error_code error;
-    session.socket.native_non_blocking(false, error); // the ring waits by itself
+    static_cast<void>(session.socket.native_non_blocking(false, error)); // the ring waits by itself
     const int fd = session.socket.release(error);
     if (error) {
         return;
@@ -179,7 +179,7 @@ void NbdServer::State::hand_over(Session& session) {
 void NbdServer::State::end_session(const std::shared_ptr<Session>& session) {
     boost::system::error_code ignored;
     session->deadline.cancel();
-    session->socket.close(ignored);
+    static_cast<void>(session->socket.close(ignored));
     sessions.erase(session);
 }
 
@@ -189,7 +189,7 @@ void NbdServer::State::close() {
     }
     boost::system::error_code ignored;
     listener.remove();
-    acceptor.close(ignored);
+    static_cast<void>(acceptor.close(ignored));
     accept_retry.cancel();
     while (!sessions.empty()) {
         end_session(std::shared_ptr<Session>(*sessions.begin()));
@@ -199,21 +199,21 @@ void NbdServer::State::close() {
 
 std::expected<std::unique_ptr<NbdServer>, Error>
 NbdServer::listen(asio::io_context& context, initiator::Shard& shard, NbdExport nbd_export,
-                  std::string path, const Config& config) {
+                  const std::string& path, const Config& config) {
     return listen(
         context, shard.ring(),
         [&shard](std::function<void()> task) { shard.post(std::move(task)); },
-        std::move(nbd_export), std::move(path), config);
+        std::move(nbd_export), path, config);
 }
 
 std::expected<std::unique_ptr<NbdServer>, Error>
 NbdServer::listen(asio::io_context& context, initiator::Ring& ring, Post post, NbdExport nbd_export,
-                  std::string path, const Config& config) {
+                  const std::string& path, const Config& config) {
     auto service = NbdService::make(ring, std::move(nbd_export), config.buffer_bytes);
     if (!service) {
         return std::unexpected(std::move(service.error()));
     }
-    auto listener = UnixListener::open(std::move(path));
+    auto listener = UnixListener::open(path);
     if (!listener) {
         return std::unexpected(std::move(listener.error()));
     }

@@ -46,11 +46,11 @@ class NbdServer {
     // outlive the server.
     static std::expected<std::unique_ptr<NbdServer>, Error>
     listen(boost::asio::io_context& context, initiator::Shard& shard, NbdExport nbd_export,
-           std::string path, const Config& config = {});
+           const std::string& path, const Config& config = {});
     // The same without a shard: on any ring that some thread drives.
     static std::expected<std::unique_ptr<NbdServer>, Error>
     listen(boost::asio::io_context& context, initiator::Ring& ring, Post post, NbdExport nbd_export,
-           std::string path, const Config& config = {});
+           const std::string& path, const Config& config = {});
 
     // Closes; does not wait. The shard's half lives on until its last connection has ended.
     ~NbdServer();

@@ -78,6 +78,9 @@ std::expected<void, Error> clear_path(const std::string& path, const sockaddr_un
         return refuse(path, "there is a file that is not a socket", "name another path");
     }
     const Descriptor probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (probe.get() < 0) {
+        return refuse_errno(path, errno); // whether anybody listens there cannot be known
+    }
     if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 ||
         errno == EAGAIN) {
         return refuse(path, "another server listens there", "stop it, or name another path");
@@ -107,7 +110,7 @@ void lock_directory(int directory) {
 
 } // namespace
 
-std::expected<UnixListener, Error> UnixListener::open(std::string path) {
+std::expected<UnixListener, Error> UnixListener::open(const std::string& path) {
     std::error_code ignored;
     const std::filesystem::path absolute =
         path.empty() ? std::filesystem::path() : std::filesystem::absolute(path, ignored);

@@ -13,7 +13,7 @@ namespace uaoe::blockdev {
 class UnixListener {
   public:
     // Mode 0600. A socket nobody listens on is replaced; anything else at `path` is left alone.
-    static std::expected<UnixListener, Error> open(std::string path);
+    static std::expected<UnixListener, Error> open(const std::string& path);
     UnixListener(UnixListener&& other) noexcept;
     UnixListener& operator=(UnixListener&&) = delete;
     ~UnixListener(); // removes the socket and closes the descriptor

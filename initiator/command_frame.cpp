@@ -10,7 +10,7 @@ namespace uaoe::initiator {
 
 namespace {
 
-alignas(64) constexpr std::array<std::byte, 256 * 512> zeroes{};
+alignas(64) constexpr std::array<std::byte, 256UL * 512> zeroes{};
 
 // READ or WRITE SECTORS; the 28-bit forms carry the top of the LBA in the device register, whose
 // upper bits are fixed (ACS-3 7.21; drivers/block/aoe/aoecmd.c).

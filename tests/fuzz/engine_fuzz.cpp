@@ -151,7 +151,7 @@ class World {
         Request& request = io->request;
         request.operation = static_cast<Operation>(choices.below(5));
         request.fua = choices.below(4) == 0;
-        request.lba = {choices.byte() * 2U}; // some are past the end
+        request.lba = {choices.byte() * 2UL}; // some are past the end
         request.sectors = {choices.below(33)};
         const bool has_data =
             request.operation == Operation::read || request.operation == Operation::write;

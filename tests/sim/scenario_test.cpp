@@ -12,7 +12,6 @@ using namespace uaoe::sim;
 using namespace std::chrono_literals;
 using initiator::DeviceState;
 using initiator::PathState;
-using initiator::TargetState;
 
 namespace {
 

@@ -118,11 +118,12 @@ void Run::make_lun(std::uint8_t number, bool share_macs) {
     host.lun = lun.model.get();
     host.disk = &lun.disk;
     const auto family = static_cast<std::uint8_t>(share_macs ? 0 : number);
-    for (std::uint8_t segment = 0; segment < world_.segments.size(); ++segment) {
-        const auto macs = draw_.between(1, 2);
-        for (std::uint8_t i = 0; i < macs; ++i) {
+    for (std::uint32_t segment = 0; segment < world_.segments.size(); ++segment) {
+        const std::uint64_t macs = draw_.between(1, 2);
+        for (std::uint64_t i = 0; i < macs; ++i) {
             host.segment = {segment};
-            host.mac = {{2, 0, 0, static_cast<std::uint8_t>(16 + family), segment, i}};
+            host.mac = {{2, 0, 0, static_cast<std::uint8_t>(16 + family),
+                         static_cast<std::uint8_t>(segment), static_cast<std::uint8_t>(i)}};
             host.mtu_bytes = draw_.pick(1500U, 9000U);
             lun.hosts.push_back(&world_.add_host(host));
         }
@@ -410,8 +411,8 @@ void Run::run() {
     make_network();
     const auto luns_count = draw_.pick(1, 1, 1, 2, 3, 4);
     const bool share_macs = draw_.chance(0.5);
-    for (std::uint8_t i = 0; i < luns_count; ++i) {
-        make_lun(i, share_macs);
+    for (int i = 0; i < luns_count; ++i) {
+        make_lun(static_cast<std::uint8_t>(i), share_macs);
     }
     attach();
     for (const auto& lun : luns_) {
