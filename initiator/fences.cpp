@@ -100,9 +100,10 @@ void Engine::State::ask_paths(Time now, const Command& command) {
                 path.probe_outstanding ? path.probes_missed_count + 1 : 0);
             if (path.probes_missed_count >= probes_missed_max && path.state == PathState::up) {
                 path.probes_missed_count = 0;
-                suspect_path(now, path);
+                suspect_path(now, path); // and asks it
+            } else {
+                probe_queue.push_back(path);
             }
-            probe_queue.push_back(path);
         }
     };
     for (const Transmission& copy : copies_of(command)) {

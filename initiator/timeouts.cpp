@@ -79,11 +79,15 @@ void Engine::State::handle_path_timer(Time now, Path& path) {
     arm_path_timer(path);
 }
 
-// Takes it out of use until IDENTIFY agrees again.
+// Takes it out of use until IDENTIFY agrees again. Query Config tells whether the target carries
+// less than it did: then only its large frames are lost.
 void Engine::State::suspect_path(Time now, Path& path) {
     set_path_state(now, path, PathState::suspect);
     evacuate_path(path);
     verify_path(now, path);
+    if (!path.probe_hook.is_linked()) {
+        probe_queue.push_back(path);
+    }
 }
 
 void Engine::State::handle_identify_timeout(Time now, Path& path) {

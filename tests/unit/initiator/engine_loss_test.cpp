@@ -107,9 +107,10 @@ TEST_CASE("a path that is silent for three round trips is suspect, and IDENTIFY 
     CHECK(bench.engine.device_status(device).state == DeviceState::silent);
     bench.advance(3s);
     sent = bench.take_sent();
-    REQUIRE(sent.size() == 1);
-    CHECK(sent[0].is(proto::AtaCommand::identify_device));
-    bench.answer_identify(sent[0], bench.identify);
+    REQUIRE(sent.size() == 2);
+    CHECK(sent[0].frame.command == proto::Command::query_config);
+    CHECK(sent[1].is(proto::AtaCommand::identify_device));
+    bench.answer_identify(sent[1], bench.identify);
     CHECK(bench.engine.device_status(device).state == DeviceState::up);
     bench.serve_all();
     CHECK(bench.completed_with(io.request, Status::ok));
@@ -363,4 +364,21 @@ TEST_CASE("a target that is slower than the copies follow each other is understo
     CHECK(bench.completed.empty());
     bench.serve(first);
     CHECK(bench.completed_with(flush.request, Status::ok));
+}
+
+TEST_CASE("a target that carries less than it did is understood, though nobody broadcasts") {
+    Bench bench({.discover_interval = 0s}, 9000);
+    const DeviceIndex device = bench.attach({.fail_after = 0s}, 16, 17);
+    Io io(bench, Operation::write, 0, 16, 5);
+    bench.engine.submit(bench.now, device, io.request);
+    for (int i = 0; i < 100 && !bench.completed_with(io.request, Status::ok); ++i) {
+        for (const SentFrame& frame : bench.take_sent()) {
+            if (frame.bytes.size() <= 1514) { // its MTU is 1500 now, and so it answers
+                bench.serve(frame);
+            }
+        }
+        bench.advance(50ms);
+    }
+    CHECK(bench.disk[15 * 512] == std::byte{5});
+    CHECK(bench.engine.target(lun)->paths[0].sectors_per_frame == 2);
 }
