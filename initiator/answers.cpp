@@ -175,6 +175,7 @@ void Engine::State::account_answer(Time now, Command& command, Transmission& tra
     transmission.answered = true;
     handle_sign_of_life(now, path, command);
     path.answered_up_to = std::max(path.answered_up_to, transmission.sent_at);
+    settle_target(now, *path.target);
     const bool is_transfer =
         command.kind == CommandKind::identify ||
         (command.kind == CommandKind::data && command.operation != Operation::discard);

@@ -37,8 +37,10 @@ struct EngineConfig {
     // copy of a write is feared, beyond `linger`, until its target MAC has answered something that
     // was sent after the copy can have arrived, but at most for this long.
     Duration target_hold = 30s;
-    // Writes wait for this long after the engine's first input: frames of a predecessor that was
-    // ended or killed under load may live as long (`linger`). 0 where there can be none.
+    // Writes to a LUN wait for this long, and not less than `linger`, after it was attached: frames
+    // of whoever had it before, a process that was ended or killed under load, may live as long.
+    // Then each known target MAC has to answer, as above, but at most for `target_hold` after that.
+    // 0 where nobody can have had it: nothing waits.
     Duration settle = 1s;
 
     Duration discover_interval = 60s; // Query Config broadcasts; 0 = only when discover() is called

@@ -36,8 +36,12 @@ std::expected<DeviceIndex, AttachError> Engine::State::attach(Time now, proto::A
     if (free == devices.end()) {
         return std::unexpected(AttachError::no_room);
     }
-    DeviceEntry& device = *free;
-    const proto::Identify& identify = target.identify;
+    return open_device(now, target, *free, target.identify, options);
+}
+
+DeviceIndex Engine::State::open_device(Time now, Target& target, DeviceEntry& device,
+                                       const proto::Identify& identify,
+                                       const DeviceOptions& options) {
     device.target = &target;
     device.options = options;
     device.state = DeviceState::up;
@@ -45,7 +49,7 @@ std::expected<DeviceIndex, AttachError> Engine::State::attach(Time now, proto::A
     device.last_answer = now;
     device.operations = {};
     device.fenced_writes = 0;
-    device.info = {.address = address,
+    device.info = {.address = target.address,
                    .identify = identify,
                    .sectors = identify.sectors,
                    .sector_bytes = identify.logical_sector_bytes,
@@ -54,6 +58,7 @@ std::expected<DeviceIndex, AttachError> Engine::State::attach(Time now, proto::A
                    .can_discard = identify.trim && identify.lba48};
     target.device = &device;
     update_device_state(now, target);
+    begin_to_settle(now, target);
     return DeviceIndex{device.index};
 }
 
@@ -65,8 +70,10 @@ void Engine::State::detach(Time now, DeviceEntry& device) {
         queue.erase(queue.iterator_to(device));
         device.is_starved = false;
     }
-    device.target->device = nullptr;
+    Target& target = *device.target;
+    target.device = nullptr;
     device.target = nullptr;
+    forget_hearsay(now, target);
 }
 
 // Why a request cannot be right, if so.
@@ -125,7 +132,7 @@ void Engine::State::submit(Time now, DeviceEntry& device, Request& request) {
         if (may_admit(device, request)) {
             admit(device, request);
         } else {
-            device.fenced_writes += is_settling ? 0 : 1;
+            device.fenced_writes += device.target->is_settled ? 1 : 0;
             device.waiting_writes.push_back(request);
         }
     }
@@ -150,10 +157,10 @@ bool Engine::State::may_admit(DeviceEntry& device, Request& request) const {
             return false;
         }
     }
-    if (is_settling) {
+    const Target& target = *device.target;
+    if (!target.is_settled) {
         return false;
     }
-    const Target& target = *device.target;
     const std::uint64_t reach = std::min(target.fence_sectors_max, request.lba.value);
     for (auto fence = target.fences.lower_bound(request.lba.value - reach);
          fence != target.fences.end() &&
@@ -197,7 +204,7 @@ void Engine::State::admit_waiting(Time now, DeviceEntry& device) {
 
 // One FLUSH at a time covers everything that waits for one and may have it: flushes whose earlier
 // writes are all finished, and writes that wait for their FUA.
-void Engine::State::prepare_flush(Time now, DeviceEntry& device) {
+void Engine::State::prepare_flush(DeviceEntry& device) {
     if (device.flush_command != nullptr || device.flush_waiting.empty()) {
         return;
     }
@@ -227,7 +234,6 @@ void Engine::State::prepare_flush(Time now, DeviceEntry& device) {
     command->device = &device;
     command->lba = {};
     command->sectors = 0;
-    command->first_sent_at = now;
     device.flush_command = command;
     device.resend.push_front(*command);
 }

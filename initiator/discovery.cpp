@@ -13,12 +13,6 @@ namespace uaoe::initiator {
 
 namespace {
 
-// Serial, model and size: what makes a disk this disk (firmware may be updated, features switched).
-bool same_disk(const proto::Identify& a, const proto::Identify& b) {
-    return a.serial == b.serial && a.model == b.model && a.sectors == b.sectors &&
-           a.logical_sector_bytes == b.logical_sector_bytes;
-}
-
 DeviceState state_of(const Target& target, DeviceState before) {
     const bool any_up = std::ranges::any_of(
         target.paths, [](const auto& path) { return path->state == PathState::up; });
@@ -30,13 +24,17 @@ DeviceState state_of(const Target& target, DeviceState before) {
 
 } // namespace
 
+bool same_disk(const proto::Identify& a, const proto::Identify& b) {
+    return a.serial == b.serial && a.model == b.model && a.sectors == b.sectors &&
+           a.logical_sector_bytes == b.logical_sector_bytes;
+}
+
 void Engine::State::handle_port(Time now, PortIndex index, const PortState& state) {
     UAOE_ASSERT(index.value < ports.size());
     Port& port = ports[index.value];
     const bool went_down = port.state.up && !state.up;
     const bool came_up = !port.state.up && state.up;
     port.state = state;
-    begin_to_settle(now);
     if (!state.up && port.wants_discover) {
         port.wants_discover = false;
         --discovers_wanted_count;
@@ -50,7 +48,9 @@ void Engine::State::handle_port(Time now, PortIndex index, const PortState& stat
             if (went_down) {
                 path->was_silent_when_down =
                     path->state != PathState::up || path->silent_rounds_count > 0 ||
-                    (path->in_flight_count > 0 && now - path->last_heard >= path->rtt.rto());
+                    (path->in_flight_count > 0 && now - path->last_heard >= path->rtt.rto()) ||
+                    (path->probe_outstanding && path->last_heard <= path->probe_sent_at &&
+                     now - path->probe_sent_at >= path->rtt.rto());
                 stop_identify(*path);
                 if (path->probe_hook.is_linked()) {
                     probe_queue.erase(probe_queue.iterator_to(*path));
@@ -101,9 +101,7 @@ Target* Engine::State::find_or_add_target(proto::Address address) {
         ++counters.targets_dropped;
         return nullptr;
     }
-    Target& target = *targets.emplace(address, std::make_unique<Target>(address)).first->second;
-    push_event({.kind = EventKind::target_found, .address = address});
-    return &target;
+    return targets.emplace(address, std::make_unique<Target>(address)).first->second.get();
 }
 
 Path* Engine::State::find_or_add_path(Target& target, PortIndex port, const proto::MacAddress& mac,
@@ -116,6 +114,9 @@ Path* Engine::State::find_or_add_path(Target& target, PortIndex port, const prot
     if (target.paths.size() >= config.paths_per_target_max) {
         ++counters.targets_dropped;
         return nullptr;
+    }
+    if (target.paths.empty()) {
+        push_event({.kind = EventKind::target_found, .address = target.address});
     }
     target.paths.push_back(std::make_unique<Path>(target, port, mac, config, buffer_count));
     return target.paths.back().get();
@@ -160,6 +161,7 @@ void Engine::State::handle_query_config(Time now, PortIndex port, const proto::F
         tag.generation == path->probe_generation) {
         path->probe_outstanding = false;
         path->answered_up_to = std::max(path->answered_up_to, path->probe_sent_at);
+        settle_target(now, *target);
         push_event({.kind = EventKind::probe_answered,
                     .address = target->address,
                     .port = port,
@@ -251,16 +253,10 @@ void Engine::State::handle_identify(Time now, Path& path, const proto::Frame& fr
             return other.get() != &path && other->state == PathState::up;
         });
     if (is_known && !same_disk(target.identify, *identify) && in_use) {
-        if (path.state != PathState::conflict) {
-            set_path_state(now, path, PathState::conflict);
-            push_event({.kind = EventKind::identity_conflict,
-                        .address = target.address,
-                        .port = path.port,
-                        .target_mac = path.target_mac,
-                        .path_state = path.state});
-        }
+        set_conflict(now, path);
         return;
     }
+    target.is_hearsay = false;
     target.identify = *identify;
     const auto data = proto::parse_ata(frame.argument)->data.first(proto::identify_bytes);
     std::ranges::copy(data, target.identify_data.begin());
@@ -271,6 +267,18 @@ void Engine::State::handle_identify(Time now, Path& path, const proto::Frame& fr
     if (target.device != nullptr) {
         make_ready(*target.device);
     }
+}
+
+void Engine::State::set_conflict(Time now, Path& path) {
+    if (path.state == PathState::conflict) {
+        return;
+    }
+    set_path_state(now, path, PathState::conflict);
+    push_event({.kind = EventKind::identity_conflict,
+                .address = path.target->address,
+                .port = path.port,
+                .target_mac = path.target_mac,
+                .path_state = path.state});
 }
 
 void Engine::State::set_path_state(Time now, Path& path, PathState state) {

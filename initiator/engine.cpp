@@ -78,10 +78,12 @@ Engine::State::~State() {
     starved.clear();
     identify_queue.clear();
     probe_queue.clear();
+    seek_queue.clear();
     lingering.clear();
     held.clear();
     for (const auto& [address, target] : targets) {
         target->fences.clear();
+        timers.disarm(target->seek_timer);
         for (const auto& path : target->paths) {
             timers.disarm(path->timer);
             for (CommandQueue& queue : path->in_flight) {
@@ -158,6 +160,12 @@ std::expected<DeviceIndex, AttachError> Engine::attach(Time now, proto::Address 
     return state_->attach(now, address, options);
 }
 
+std::expected<DeviceIndex, AttachError> Engine::attach_known(Time now, proto::Address address,
+                                                             const KnownDisk& disk,
+                                                             const DeviceOptions& options) {
+    return state_->attach_known(now, address, disk, options);
+}
+
 void Engine::detach(Time now, DeviceIndex device) {
     state_->detach(now, state_->device_at(device));
 }
@@ -215,6 +223,10 @@ std::vector<TargetStatus> Engine::targets() const {
         all.push_back(status_of(*target));
     }
     return all;
+}
+
+std::size_t Engine::targets_count() const {
+    return state_->targets.size();
 }
 
 const EngineCounters& Engine::counters() const {

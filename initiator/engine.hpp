@@ -47,8 +47,17 @@ enum class AttachError : std::uint8_t {
     no_such_target,
     not_ready, // the target is there, but its TargetState is not ready
     already_attached,
-    no_room,      // devices_count_max
+    no_room,      // devices_count_max, or of a known disk targets_count_max
     unusable_mtu, // no path carries a single sector
+    bad_identity, // of a known disk: its identify_data makes no sense
+};
+
+// A LUN that is known from before, by the books of an earlier process.
+struct KnownDisk {
+    std::array<std::byte, proto::identify_bytes> identify_data{};
+    // Every target MAC that the earlier process had a path to, or knew of itself in this way: a
+    // write of its may wait in the queue of each.
+    std::vector<proto::MacAddress> target_macs;
 };
 
 class Engine {
@@ -76,6 +85,13 @@ class Engine {
     // Opens a discovered target for requests.
     std::expected<DeviceIndex, AttachError> attach(Time now, proto::Address address,
                                                    const DeviceOptions& options);
+    // Opens a LUN that is known from before, whether it answers at present or not: its requests
+    // wait for it as for a target that was lost. It is asked for until it is found; a path carries
+    // data when IDENTIFY agrees with what is known, and is a conflict when another disk answers.
+    // device_info() is what identify_data says.
+    std::expected<DeviceIndex, AttachError> attach_known(Time now, proto::Address address,
+                                                         const KnownDisk& disk,
+                                                         const DeviceOptions& options);
     // Every request of it completes as cancelled; then the index is free.
     void detach(Time now, DeviceIndex device);
     void submit(Time now, DeviceIndex device, Request& request);
@@ -91,6 +107,7 @@ class Engine {
     DeviceStatus device_status(DeviceIndex device) const;
     std::optional<TargetStatus> target(proto::Address address) const;
     std::vector<TargetStatus> targets() const; // by address
+    std::size_t targets_count() const;
     const EngineCounters& counters() const;
 
   private:

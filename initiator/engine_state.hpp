@@ -18,6 +18,9 @@ struct Port {
     bool wants_discover = false;
 };
 
+// Serial, model and size: what makes a disk this disk (firmware may be updated, features switched).
+[[nodiscard]] bool same_disk(const proto::Identify& a, const proto::Identify& b);
+
 struct Engine::State {
     explicit State(const EngineConfig& engine_config);
     ~State();
@@ -31,6 +34,7 @@ struct Engine::State {
     void handle_query_config(Time now, PortIndex port, const proto::Frame& frame);
     void handle_identify(Time now, Path& path, const proto::Frame& frame);
     void verify_path(Time now, Path& path); // takes it out of use until IDENTIFY agrees
+    void set_conflict(Time now, Path& path);
     void update_payload(Path& path);
     void set_path_state(Time now, Path& path, PathState state);
     void set_target_state(Target& target, TargetState state);
@@ -39,10 +43,23 @@ struct Engine::State {
     Path* find_or_add_path(Target& target, PortIndex port, const proto::MacAddress& mac,
                            std::uint32_t buffer_count);
 
+    // ---- known_disks.cpp: LUNs of which something is known from before ----
+    std::expected<DeviceIndex, AttachError> attach_known(Time now, proto::Address address,
+                                                         const KnownDisk& disk,
+                                                         const DeviceOptions& options);
+    void tell_identity(Time now, Target& target, const KnownDisk& disk,
+                       const proto::Identify& identify);
+    void forget_hearsay(Time now, Target& target);
+    [[nodiscard]] bool is_sought(Time now, const Target& target) const;
+    void seek(Time now, Target& target);
+
     // ---- transmit.cpp: what goes out next ----
     bool poll_transmit(Time now, Transmit& transmit);
     bool transmit_discover(Transmit& transmit);
+    bool transmit_seek(Transmit& transmit);
     bool transmit_probe(Time now, Transmit& transmit);
+    void write_query(Transmit& transmit, PortIndex port, const proto::MacAddress& destination,
+                     proto::Address address, std::uint32_t generation) const;
     bool transmit_identify(Time now, Transmit& transmit);
     bool transmit_for(Time now, DeviceEntry& device, Transmit& transmit);
     bool transmit_next_cut(Time now, DeviceEntry& device, Transmit& transmit);
@@ -83,15 +100,21 @@ struct Engine::State {
     void retire_command(Time now, Command& command); // free, or lingering behind a fence
     void fence(Time now, Command& command, Time last_sent);
     [[nodiscard]] bool copies_are_gone(const Command& command) const;
+    void ask_path(Time now, Path& path);
     void ask_paths(Time now, const Command& command); // of copies that are feared
     void remove_fence(Command& command);
     void handle_linger_timer(Time now);
-    void begin_to_settle(Time now);
+    void begin_to_settle(Time now, Target& target);
+    static bool is_settled_at(const Target& target, const proto::MacAddress& mac);
+    void settle_target(Time now, Target& target);
+    void handle_settle_timer(Time now);
     void admit_wanted(Time now);
 
     // ---- devices.cpp: requests and their life ----
     std::expected<DeviceIndex, AttachError> attach(Time now, proto::Address address,
                                                    const DeviceOptions& options);
+    DeviceIndex open_device(Time now, Target& target, DeviceEntry& device,
+                            const proto::Identify& identify, const DeviceOptions& options);
     void detach(Time now, DeviceEntry& device);
     void submit(Time now, DeviceEntry& device, Request& request);
     static std::optional<Status> refuse(const DeviceEntry& device, const Request& request);
@@ -99,7 +122,7 @@ struct Engine::State {
     bool may_admit(DeviceEntry& device, Request& request) const;
     void admit(DeviceEntry& device, Request& request);
     void admit_waiting(Time now, DeviceEntry& device);
-    void prepare_flush(Time now, DeviceEntry& device);
+    void prepare_flush(DeviceEntry& device);
     void finish_command(Time now, Command& command, Status status);
     void finish_request_data(Time now, DeviceEntry& device, Request& request);
     void fail_request(DeviceEntry& device, Request& request, Status status);
@@ -126,8 +149,6 @@ struct Engine::State {
     std::size_t identify_slots_count = 0; // in use
     CommandQueue lingering;               // by fence_until
     CommandQueue held;                    // past it, feared in the queue of a target
-    bool is_settling = false;
-    bool settle_began = false;
     std::vector<std::array<std::byte, 512>> scratch_blocks;
     std::vector<std::span<std::byte>> scratch_free;
 
@@ -137,6 +158,7 @@ struct Engine::State {
     Timer settle_timer{TimerKind::settle};
 
     ProbeQueue probe_queue;
+    SeekQueue seek_queue;
     IdentifyQueue identify_queue;
     std::uint32_t identifies_count = 0; // in flight
     DeviceQueue ready;                  // may have something to send

@@ -9,8 +9,14 @@
 //      answered was cut off by its own port, (1) has to do: its target was well.
 // A target that never answers again is feared for `target_hold`.
 //
-// The frames of an earlier engine on this host (a daemon that was killed) are unknown here: writes
-// wait for `settle` at the start.
+// The frames of whoever used the LUN before it was attached here are unknown: an earlier process,
+// or another shard. They may be writes of anything, so each is treated as a copy of every range,
+// sent when the LUN was attached. No write goes to a target before it is settled: `settle` has
+// passed since, and each target MAC that is known has answered a frame sent after that; or
+// `target_hold` has passed. Known are the MACs of all paths, other disks' too, and those the
+// earlier process told of; which have no path here perhaps. A port that is down settles nothing:
+// whether its targets were well is not known for as long as those frames live. A target that is
+// settled stays so until it is attached again.
 #include "initiator/engine_state.hpp"
 
 #include <algorithm>
@@ -90,20 +96,27 @@ bool Engine::State::copies_are_gone(const Command& command) const {
            });
 }
 
+// Whether its target has done what it had before. Not more often than an answer takes.
+void Engine::State::ask_path(Time now, Path& path) {
+    const Duration patience = std::max(hold_check_interval, path.rtt.rto());
+    const bool is_asked = path.probe_hook.is_linked() || path.probe_sent_at + patience > now;
+    if (path.state == PathState::down || is_asked) {
+        return;
+    }
+    path.probes_missed_count =
+        static_cast<std::uint8_t>(path.probe_outstanding ? path.probes_missed_count + 1 : 0);
+    if (path.probes_missed_count >= probes_missed_max && path.state == PathState::up) {
+        path.probes_missed_count = 0;
+        suspect_path(now, path); // and asks it
+    } else {
+        probe_queue.push_back(path);
+    }
+}
+
 void Engine::State::ask_paths(Time now, const Command& command) {
     const auto ask = [&](Path& path, Time sent_at) {
-        const Duration patience = std::max(hold_check_interval, path.rtt.rto());
-        const bool is_asked = path.probe_hook.is_linked() || path.probe_sent_at + patience > now;
-        if (path.state != PathState::down && !is_asked &&
-            !is_gone(*command.target, path, sent_at, config.linger)) {
-            path.probes_missed_count = static_cast<std::uint8_t>(
-                path.probe_outstanding ? path.probes_missed_count + 1 : 0);
-            if (path.probes_missed_count >= probes_missed_max && path.state == PathState::up) {
-                path.probes_missed_count = 0;
-                suspect_path(now, path); // and asks it
-            } else {
-                probe_queue.push_back(path);
-            }
+        if (!is_gone(*command.target, path, sent_at, config.linger)) {
+            ask_path(now, path);
         }
     };
     for (const Transmission& copy : copies_of(command)) {
@@ -155,12 +168,70 @@ void Engine::State::handle_linger_timer(Time now) {
     admit_wanted(now);
 }
 
-void Engine::State::begin_to_settle(Time now) {
-    if (!settle_began && config.settle > Duration::zero()) {
-        is_settling = true;
-        timers.arm(settle_timer, now + config.settle);
+void Engine::State::begin_to_settle(Time now, Target& target) {
+    target.is_settled = false;
+    if (config.settle > Duration::zero()) {
+        target.settle_from = now + std::max(config.settle, config.linger);
+        target.settle_until = std::max(target.settle_from, now + config.target_hold);
+        timers.arm_at_most(settle_timer, target.settle_from);
+    } else {
+        settle_target(now, target);
     }
-    settle_began = true;
+}
+
+// Whether what waited in front of that MAC is done.
+bool Engine::State::is_settled_at(const Target& target, const proto::MacAddress& mac) {
+    return std::ranges::any_of(target.paths, [&](const auto& path) {
+        return path->target_mac == mac && path->answered_up_to >= target.settle_from;
+    });
+}
+
+// At the first sign that no write of an earlier engine can land any more, lets writes in. Before it
+// is attached it need not be known: more of its MACs may be by then.
+void Engine::State::settle_target(Time now, Target& target) {
+    if (target.is_settled || target.device == nullptr || now < target.settle_from) {
+        return;
+    }
+    const bool all_answered =
+        !target.paths.empty() &&
+        std::ranges::all_of(
+            target.paths,
+            [&](const auto& path) { return is_settled_at(target, path->target_mac); }) &&
+        std::ranges::all_of(target.known_macs,
+                            [&](const auto& mac) { return is_settled_at(target, mac); });
+    if (!all_answered && now < target.settle_until) {
+        return;
+    }
+    target.is_settled = true;
+    admit_waiting(now, *target.device);
+}
+
+// For as long as an attached device is not settled, its silent paths are asked, and those that are
+// missing are asked for.
+void Engine::State::handle_settle_timer(Time now) {
+    for (DeviceEntry& device : devices) {
+        if (device.target == nullptr || device.target->is_settled) {
+            continue;
+        }
+        Target& target = *device.target;
+        if (now < target.settle_from) {
+            timers.arm_at_most(settle_timer, target.settle_from);
+            continue;
+        }
+        settle_target(now, target);
+        if (target.is_settled) {
+            continue;
+        }
+        for (const auto& path : target.paths) {
+            if (!is_settled_at(target, path->target_mac)) {
+                ask_path(now, *path);
+            }
+        }
+        if (!target.seek_timer.is_armed()) {
+            seek(now, target);
+        }
+        timers.arm_at_most(settle_timer, std::min(now + hold_check_interval, target.settle_until));
+    }
 }
 
 void Engine::State::admit_wanted(Time now) {

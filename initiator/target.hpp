@@ -11,6 +11,7 @@
 #include "initiator/status.hpp"
 #include "initiator/timer_queue.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -127,6 +128,13 @@ using DeviceQueue = boost::intrusive::list<
 struct Target {
     explicit Target(proto::Address target_address) : address(target_address) {}
 
+    // Whether a path leads to that MAC, and no other disk is known to be there.
+    [[nodiscard]] bool leads_to(const proto::MacAddress& mac) const {
+        return std::ranges::any_of(paths, [&](const auto& path) {
+            return path->target_mac == mac && path->state != PathState::conflict;
+        });
+    }
+
     proto::Address address;
     TargetState state = TargetState::identifying;
     proto::Identify identify;
@@ -140,6 +148,16 @@ struct Target {
     DeviceEntry* device = nullptr;
     std::size_t commands_count = 0; // slots of its data and flushes, lingering ones included
 
+    // Of a target that attach_known() told of; see known_disks.cpp.
+    bool is_hearsay = false; // its identity, which no path has confirmed yet
+    std::vector<proto::MacAddress> known_macs;
+    Timer seek_timer{TimerKind::seek, this};
+    boost::intrusive::list_member_hook<> seek_hook; // targets that are to be asked for
+    std::uint32_t seek_port_next = 0;
+
+    bool is_settled = false;        // no write from before it was attached can land; see fences.cpp
+    Time settle_from = Time::min(); // no write before
+    Time settle_until = Time::min();     // then any
     Fences fences;                       // write copies that may still reach the disk
     std::uint64_t fence_sectors_max = 0; // no fence is longer
 
@@ -152,5 +170,9 @@ struct Target {
         return count;
     }
 };
+
+using SeekQueue = boost::intrusive::list<
+    Target, boost::intrusive::member_hook<Target, boost::intrusive::list_member_hook<>,
+                                          &Target::seek_hook>>;
 
 } // namespace uaoe::initiator

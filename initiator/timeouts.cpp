@@ -25,15 +25,14 @@ void Engine::State::handle_timeout(Time now) {
         case TimerKind::discover:
             discover(now);
             break;
+        case TimerKind::seek:
+            seek(now, *static_cast<Target*>(timer->owner));
+            break;
         case TimerKind::linger:
             handle_linger_timer(now);
             break;
         case TimerKind::settle:
-            is_settling = false;
-            for (DeviceEntry& device : devices) {
-                device.wants_admission = true;
-            }
-            admit_wanted(now);
+            handle_settle_timer(now);
             break;
         }
     }

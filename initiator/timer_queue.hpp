@@ -15,8 +15,9 @@ enum class TimerKind : std::uint8_t {
     path,     // retransmission timeouts of a path's commands, IDENTIFY included
     device,   // fail-after of a device
     discover, // the next Query Config broadcast
+    seek,     // the next one for a known disk that is not found
     linger,   // the first copy of a finished write that may still be on its way
-    settle,   // frames of a predecessor of this engine are gone
+    settle,   // an earlier engine's frames are out of the fabric; then who has not answered since
 };
 
 struct Timer {

@@ -28,7 +28,7 @@ proto::FrameHeader frame_header(const Port& port, const proto::MacAddress& desti
 } // namespace
 
 bool Engine::State::poll_transmit(Time now, Transmit& transmit) {
-    if (transmit_discover(transmit) || transmit_probe(now, transmit) ||
+    if (transmit_discover(transmit) || transmit_seek(transmit) || transmit_probe(now, transmit) ||
         transmit_identify(now, transmit)) {
         return true;
     }
@@ -62,20 +62,43 @@ bool Engine::State::transmit_discover(Transmit& transmit) {
         }
         port.wants_discover = false;
         --discovers_wanted_count;
-        const proto::Tag tag = make_tag({.shard = config.shard_index,
-                                         .slot = tag_slot_query_config,
-                                         .generation = query_generation++});
-        const auto header = frame_header(port, proto::broadcast_mac, proto::broadcast_address,
-                                         proto::Command::query_config, tag);
-        const std::size_t used = proto::write_query_config(
-            transmit.header, header, {.version = proto::aoe_version, .string = {}});
-        transmit.port = {i};
-        transmit.header_bytes = static_cast<std::uint32_t>(proto::pad_frame(transmit.header, used));
-        transmit.payload = {};
+        write_query(transmit, {i}, proto::broadcast_mac, proto::broadcast_address,
+                    query_generation++);
         return true;
     }
     UAOE_ASSERT(false);
     return false;
+}
+
+// To everybody, but for one LUN: nobody else answers.
+bool Engine::State::transmit_seek(Transmit& transmit) {
+    while (!seek_queue.empty()) {
+        Target& target = seek_queue.front();
+        while (target.seek_port_next < ports.size()) {
+            const PortIndex port{target.seek_port_next++};
+            if (ports[port.value].state.up) {
+                write_query(transmit, port, proto::broadcast_mac, target.address,
+                            query_generation++);
+                return true;
+            }
+        }
+        seek_queue.pop_front();
+    }
+    return false;
+}
+
+void Engine::State::write_query(Transmit& transmit, PortIndex port,
+                                const proto::MacAddress& destination, proto::Address address,
+                                std::uint32_t generation) const {
+    const proto::Tag tag = make_tag(
+        {.shard = config.shard_index, .slot = tag_slot_query_config, .generation = generation});
+    const auto header =
+        frame_header(ports[port.value], destination, address, proto::Command::query_config, tag);
+    const std::size_t used = proto::write_query_config(
+        transmit.header, header, {.version = proto::aoe_version, .string = {}});
+    transmit.port = port;
+    transmit.header_bytes = static_cast<std::uint32_t>(proto::pad_frame(transmit.header, used));
+    transmit.payload = {};
 }
 
 bool Engine::State::transmit_probe(Time now, Transmit& transmit) {
@@ -88,16 +111,7 @@ bool Engine::State::transmit_probe(Time now, Transmit& transmit) {
     path.probe_sent_at = now;
     path.probe_generation = static_cast<std::uint16_t>(query_generation & tag_generation_mask);
     ++query_generation;
-    const proto::Tag tag = make_tag({.shard = config.shard_index,
-                                     .slot = tag_slot_query_config,
-                                     .generation = path.probe_generation});
-    const auto header = frame_header(ports[path.port.value], path.target_mac, path.target->address,
-                                     proto::Command::query_config, tag);
-    const std::size_t used = proto::write_query_config(
-        transmit.header, header, {.version = proto::aoe_version, .string = {}});
-    transmit.port = path.port;
-    transmit.header_bytes = static_cast<std::uint32_t>(proto::pad_frame(transmit.header, used));
-    transmit.payload = {};
+    write_query(transmit, path.port, path.target_mac, path.target->address, path.probe_generation);
     return true;
 }
 
@@ -132,7 +146,7 @@ bool Engine::State::transmit_identify(Time now, Transmit& transmit) {
 }
 
 bool Engine::State::transmit_for(Time now, DeviceEntry& device, Transmit& transmit) {
-    prepare_flush(now, device);
+    prepare_flush(device);
     return transmit_again(now, device, transmit) || transmit_next_cut(now, device, transmit);
 }
 
@@ -161,6 +175,9 @@ bool Engine::State::transmit_again(Time now, DeviceEntry& device, Transmit& tran
         return false;
     }
     device.resend.pop_front();
+    if (command.kind == CommandKind::flush && command.transmissions_count == 0) {
+        command.first_sent_at = now; // it may have waited for a path since it was prepared
+    }
     path->retransmitted += command.transmissions_count > 0 ? 1 : 0;
     send_command(now, command, *path, transmit);
     return true;

@@ -3,6 +3,7 @@
 
 #include "proto/assert.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <sys/syscall.h>
@@ -21,12 +22,18 @@ constexpr unsigned flags_wanted =
 
 } // namespace
 
-std::expected<Ring, Error> Ring::open(unsigned entries) {
+std::expected<Ring, Error> Ring::open(unsigned entries, unsigned completions_count) {
     Ring ring;
-    int result = io_uring_queue_init(entries, &ring.ring_, flags_wanted);
+    const auto init = [&](unsigned flags) {
+        io_uring_params params{};
+        params.flags = flags | IORING_SETUP_CQSIZE;
+        params.cq_entries = std::max(completions_count, 2 * entries);
+        return io_uring_queue_init_params(entries, &ring.ring_, &params);
+    };
+    int result = init(flags_wanted);
     ring.enabled_ = false;
     if (result == -EINVAL) { // an older kernel
-        result = io_uring_queue_init(entries, &ring.ring_, 0);
+        result = init(0);
         ring.enabled_ = true;
     }
     if (result < 0) {

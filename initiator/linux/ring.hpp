@@ -30,8 +30,9 @@ struct RingLateWork : boost::intrusive::slist_base_hook<> {
 // Opened on any thread; belongs to the first one that uses it.
 class Ring {
   public:
-    // `entries`: submission queue size, a power of two.
-    static std::expected<Ring, Error> open(unsigned entries);
+    // `entries`: submission queue size, a power of two. `completions_count`: how many may arrive at
+    // once without the kernel having to allocate for each more (it never loses one).
+    static std::expected<Ring, Error> open(unsigned entries, unsigned completions_count = 0);
     Ring(Ring&& other) noexcept;
     Ring& operator=(Ring&&) = delete;
     ~Ring();

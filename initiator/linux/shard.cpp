@@ -22,6 +22,9 @@ namespace {
 
 constexpr unsigned ring_entries = 1024;
 
+// Hundreds of LUNs, each with as many requests, may be asked or aborted at once.
+constexpr unsigned ring_completions_count = 8192;
+
 // A link that could not be opened is tried again then.
 constexpr Duration reopen_interval = std::chrono::seconds{1};
 
@@ -157,6 +160,7 @@ struct Shard::State {
     bool receive();
     void transmit();
     bool complete();
+    std::expected<Device*, AttachError> own(std::expected<DeviceIndex, AttachError> index);
     void turn(Time wake_at_latest);
 
     ShardConfig config;
@@ -367,6 +371,15 @@ bool Shard::State::complete() {
     return any;
 }
 
+std::expected<Device*, AttachError>
+Shard::State::own(std::expected<DeviceIndex, AttachError> index) {
+    if (!index) {
+        return std::unexpected(index.error());
+    }
+    devices.push_back(std::make_unique<ShardDevice>(engine, *index, now));
+    return devices.back().get();
+}
+
 void Shard::State::turn(Time wake_at_latest) {
     now = clock_now();
     run_posted();
@@ -414,7 +427,7 @@ Shard::Shard(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Shard::~Shard() = default;
 
 std::expected<std::unique_ptr<Shard>, Error> Shard::open(const ShardConfig& config) {
-    auto ring = Ring::open(ring_entries);
+    auto ring = Ring::open(ring_entries, ring_completions_count);
     if (!ring) {
         return std::unexpected(ring.error());
     }
@@ -450,12 +463,12 @@ void Shard::discover() {
 
 std::expected<Device*, AttachError> Shard::attach(proto::Address address,
                                                   const DeviceOptions& options) {
-    const auto index = state_->engine.attach(state_->now, address, options);
-    if (!index) {
-        return std::unexpected(index.error());
-    }
-    state_->devices.push_back(std::make_unique<ShardDevice>(state_->engine, *index, state_->now));
-    return state_->devices.back().get();
+    return state_->own(state_->engine.attach(state_->now, address, options));
+}
+
+std::expected<Device*, AttachError>
+Shard::attach_known(proto::Address address, const KnownDisk& disk, const DeviceOptions& options) {
+    return state_->own(state_->engine.attach_known(state_->now, address, disk, options));
 }
 
 void Shard::detach(Device& device) {

@@ -50,6 +50,9 @@ class Shard {
     // The Device lives until detach().
     std::expected<Device*, AttachError> attach(proto::Address address,
                                                const DeviceOptions& options);
+    // As Engine::attach_known(): the LUN need not answer, and is asked for until it does.
+    std::expected<Device*, AttachError> attach_known(proto::Address address, const KnownDisk& disk,
+                                                     const DeviceOptions& options);
     void detach(Device& device); // its requests come back as cancelled before this returns
     [[nodiscard]] DeviceIndex index_of(const Device& device) const;
 

@@ -76,14 +76,14 @@ proto::Identify disk() {
 
 class World {
   public:
-    World()
+    explicit World(Duration settle)
         : engine_({.ports_count_max = ports_count,
                    .targets_count_max = 4,
                    .devices_count_max = 2,
                    .paths_per_target_max = 4,
                    .commands_count_max = 24,
                    .window_frames_max = 16,
-                   .settle = Duration{0}}) {
+                   .settle = settle}) {
         for (std::uint32_t index = 0; index < ports_count; ++index) {
             set_port(index, true, 1500);
         }
@@ -245,14 +245,33 @@ class World {
             engine_.detach(now_, *device_);
             device_.reset();
         } else if (!device_) {
-            const auto device =
-                engine_.attach(now_, lun,
-                               {.fail_after = std::chrono::seconds{choices.below(4)},
-                                .read_only = choices.below(8) == 0});
+            const std::uint8_t choice = choices.byte();
+            const DeviceOptions options{.fail_after = std::chrono::seconds{choice % 4},
+                                        .read_only = choices.below(8) == 0};
+            const bool is_known = (choice / 4) % 4 == 3;
+            const auto device = is_known
+                                    ? engine_.attach_known(now_, lun, known(choice / 16), options)
+                                    : engine_.attach(now_, lun, options);
+            UAOE_ASSERT(device || !is_known || device.error() == AttachError::no_room ||
+                        device.error() == AttachError::bad_identity);
             if (device) {
                 device_ = *device;
             }
         }
+    }
+
+    // The disk that answers, or another, or nonsense; with some of its MACs.
+    static KnownDisk known(std::uint32_t variant) {
+        proto::Identify identify = disk();
+        identify.serial.characters[0] = variant % 4 == 1 ? 'X' : 'S';
+        KnownDisk known;
+        if (variant % 4 != 2) {
+            known.identify_data = proto::make_identify(identify);
+        }
+        for (std::uint32_t number = 0; number < variant / 4; ++number) {
+            known.target_macs.push_back(mac_of(number));
+        }
+        return known;
     }
 
     void drain() {
@@ -309,7 +328,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return 0;
     }
     Choices choices(std::span(data, size));
-    World world;
+    // One in four had a predecessor.
+    const bool settles = size > 0 && data[size - 1] % 4 == 3;
+    World world(settles ? std::chrono::seconds{1} : std::chrono::seconds{0});
     while (!choices.is_empty()) {
         world.operate(choices);
     }

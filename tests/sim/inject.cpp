@@ -117,11 +117,11 @@ void World::inject_for_kernel(PortIndex index, const proto::Frame& request) {
     events.after(1us + random.up_to(200us), [this, index, frame, address = request.address,
                                              mac = request.destination] {
         const auto is_up = [&] {
-            const auto target = engine.target(address);
-            return std::ranges::any_of(target->paths, [&](const auto& path) {
-                return path.port == index && path.target_mac == mac &&
-                       path.state == initiator::PathState::up;
-            });
+            const auto target = engine != nullptr ? engine->target(address) : std::nullopt;
+            return target && std::ranges::any_of(target->paths, [&](const auto& path) {
+                       return path.port == index && path.target_mac == mac &&
+                              path.state == initiator::PathState::up;
+                   });
         };
         const bool was_up = port(index).up && is_up();
         // One that was silent for longer may have been started anew, whoever it tells.

@@ -38,7 +38,7 @@ std::string Lun::judge(const Request& request, Time submitted_at) const {
     case Status::ok:
         return wants_flush && cannot_flush ? "the target cannot flush" : "";
     case Status::timed_out:
-        return world.watch.judge_timeout(world.events.now(), address(), request);
+        return world.watch.judge_timeout(world.events.now(), address(), request, submitted_at);
     case Status::unsupported:
         return wants_flush && cannot_flush ? "" : "the target can do that";
     case Status::reserved:
@@ -94,9 +94,10 @@ void Lun::restore_power() {
 }
 
 bool Lun::has_path_up() const {
-    return std::ranges::any_of(world.engine.target(address())->paths, [](const auto& path) {
-        return path.state == initiator::PathState::up;
-    });
+    const auto target = world.engine != nullptr ? world.engine->target(address()) : std::nullopt;
+    return target && std::ranges::any_of(target->paths, [](const auto& path) {
+               return path.state == initiator::PathState::up;
+           });
 }
 
 // Nobody can know of a disk that is exchanged between two frames, so this is done when the engine

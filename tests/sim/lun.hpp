@@ -40,6 +40,7 @@ struct Lun {
     std::vector<TargetHost*> other_hosts; // MACs of their own in front of other_disk
     std::unique_ptr<Workload> workload;
     initiator::DeviceIndex device;
+    initiator::KnownDisk known; // in the state file of the daemon
     Duration fail_after{};
     // A host's MTU fell, and the engine need not have heard: a read of more than that is a bad
     // argument (and a write never arrives).

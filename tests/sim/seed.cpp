@@ -3,6 +3,7 @@
 
 #include "tests/sim/draw.hpp"
 #include "tests/sim/lun.hpp"
+#include "tests/sim/restart.hpp"
 #include "tests/sim/world.hpp"
 
 #include <algorithm>
@@ -20,8 +21,10 @@ Duration queue_time(const TargetHost& host) {
 
 class Run {
   public:
-    Run(std::uint64_t seed, bool fencing)
-        : draw_(seed), world_(seed ^ 0x5eed, draw_config(draw_, fencing), draw_start(draw_)) {}
+    Run(std::uint64_t seed, const SeedOptions& options)
+        : draw_(seed),
+          world_(seed ^ 0x5eed, draw_config(draw_, options.fencing), draw_start(draw_)),
+          restarts_(world_, luns_, options.settling) {}
 
     SeedResult result(const std::string& pcap_path) {
         SeedResult result;
@@ -33,7 +36,7 @@ class Run {
             run();
         } catch (const Violation& violation) {
             result.violation = violation.what();
-            take_back_requests();
+            world_.kill_engine(); // it must not keep requests of a workload that ends in the middle
         }
         result.trace = world_.trace;
         result.frames = world_.frames_sent;
@@ -45,16 +48,6 @@ class Run {
     }
 
   private:
-    // The engine must not keep requests of a workload that ends in the middle.
-    void take_back_requests() {
-        for (const auto& lun : luns_) {
-            if (lun->workload) {
-                world_.engine.detach(world_.events.now(), lun->device);
-            }
-        }
-        while (world_.engine.poll_completion() != nullptr) {
-        }
-    }
     void make_network();
     void make_lun(std::uint8_t number, bool share_macs);
     void attach();
@@ -71,6 +64,8 @@ class Run {
     void refuse(Lun& lun);
     void change_mtu(Lun& lun);
     void kill_one_lun();
+    void disturb_restarts();
+    void delay_frames(Duration at, Duration length, Duration late_max);
 
     void end_faults();
     void run();
@@ -89,9 +84,11 @@ class Run {
     Random draw_;
     World world_;
     std::vector<std::unique_ptr<Lun>> luns_;
+    Restarts restarts_;
     std::uint32_t ports_count_ = 1;
-    Lun* dead_lun_ = nullptr;      // nothing is wrong but that this one is silent
-    bool is_peace_ = false;        // disturbances are over
+    Lun* dead_lun_ = nullptr; // nothing is wrong but that this one is silent
+    bool is_peace_ = false;   // disturbances are over
+    bool has_restarts_ = false;
     bool has_long_outage_ = false; // longer than the default fail-after
 };
 
@@ -140,11 +137,11 @@ void Run::make_lun(std::uint8_t number, bool share_macs) {
 
 void Run::attach() {
     world_.handle_completion = [](initiator::Request&) {};
-    world_.engine.discover(world_.events.now());
+    world_.engine->discover(world_.events.now());
     world_.pump();
     const auto is_ready = [&] {
         return std::ranges::all_of(luns_, [&](const auto& lun) {
-            const auto target = world_.engine.target(lun->address());
+            const auto target = world_.engine->target(lun->address());
             return target && target->state == initiator::TargetState::ready;
         });
     };
@@ -161,8 +158,8 @@ void Run::attach() {
             2 * (queue_time(host) + host.flush_service + world_.config.rto_max) +
                 16 * host.service_max >=
             lun->fail_after;
-        const auto device = world_.engine.attach(world_.events.now(), lun->address(),
-                                                 {.fail_after = lun->fail_after});
+        const auto device = world_.engine->attach(world_.events.now(), lun->address(),
+                                                  {.fail_after = lun->fail_after});
         if (!device) {
             throw Violation("attach failed");
         }
@@ -182,6 +179,13 @@ void Run::make_workload(Lun& lun) {
     options.judge = [&lun](const initiator::Request& request, Time submitted_at) {
         return lun.judge(request, submitted_at);
     };
+    if (has_restarts_) { // some of it is to be left for the successor, and to overwrite the rest
+        options.think =
+            std::max(options.think, draw_.pick(Duration{1ms}, Duration{20ms}, Duration{100ms}));
+        options.sectors_max = draw_.pick(8U, 8U, 64U);
+        options.hot_sectors = 64;
+        options.requests_count += 300;
+    }
     lun.workload = std::make_unique<Workload>(world_, lun.device, options);
 }
 
@@ -334,9 +338,51 @@ void Run::kill_one_lun() {
     });
 }
 
+// The daemon is killed, or asked to go, and there is another after a while. Often frames are late
+// at that time, or a host of each LUN stands still, with writes of the old one in its queue.
+void Run::disturb_restarts() {
+    for (auto count = has_restarts_ ? draw_.pick(1, 1, 2, 3) : 0; count > 0; --count) {
+        const Duration at = 1ms * draw_.pick(draw_.between(20, 300), draw_.between(20, 3000));
+        const Restarts::Plan plan{
+            .grace = draw_.chance(0.7) ? Duration{0}
+                                       : draw_.pick(Duration{10ms}, Duration{300ms}, Duration{2s}),
+            .absence = draw_.pick(Duration{1ms}, Duration{50ms}, Duration{500ms}),
+            .discover_ahead = draw_.pick(Duration{0}, Duration{0}, Duration{1ms}, Duration{50ms})};
+        disturb_after(at, [this, plan] { restarts_.begin(plan); });
+        if (dead_lun_ != nullptr) {
+            continue;
+        }
+        const Duration before = std::min<Duration>(at, 1ms * draw_.between(1, 200));
+        if (draw_.chance(0.4)) {
+            delay_frames(at - before, before, draw_.pick(Duration{100ms}, Duration{500ms}));
+        }
+        if (draw_.chance(0.5)) {
+            const Duration length = draw_.pick(Duration{500ms}, Duration{3s}, Duration{12s});
+            for (const auto& lun : luns_) {
+                TargetHost& host = *lun->hosts[draw_.between(0, lun->hosts.size() - 1)];
+                disturb_after(at - before, [this, &host] { world_.pause_host(host); });
+                disturb_after(at + length, [this, &host] { world_.resume_host(host); });
+            }
+        }
+    }
+}
+
+// A third of all frames is late for a while.
+void Run::delay_frames(Duration at, Duration length, Duration late_max) {
+    for (Segment& segment : world_.segments) {
+        const Faults usual = segment.faults;
+        disturb_after(at, [&segment, late_max] {
+            segment.faults.late = 0.3;
+            segment.faults.late_max = late_max;
+        });
+        disturb_after(at + length, [&segment, usual] { segment.faults = usual; });
+    }
+}
+
 void Run::disturb() {
     if (luns_.size() > 1 && draw_.chance(0.25)) {
         kill_one_lun();
+        disturb_restarts();
         return;
     }
     disturb_network();
@@ -351,10 +397,12 @@ void Run::disturb() {
             }
         });
     }
+    disturb_restarts();
 }
 
 void Run::end_faults() {
     is_peace_ = true;
+    restarts_.end();
     for (Segment& segment : world_.segments) {
         segment.faults = {};
         segment.burst_left = 0;
@@ -372,7 +420,7 @@ void Run::end_faults() {
     }
     // Otherwise nobody wakes an engine that forgot something.
     if (draw_.chance(0.3)) {
-        world_.engine.discover(world_.events.now());
+        world_.engine->discover(world_.events.now());
         world_.pump();
     }
 }
@@ -415,6 +463,7 @@ void Run::run() {
         make_lun(static_cast<std::uint8_t>(i), share_macs);
     }
     attach();
+    has_restarts_ = draw_.chance(0.3);
     for (const auto& lun : luns_) {
         make_workload(*lun);
     }
@@ -453,7 +502,7 @@ void Run::run() {
 } // namespace
 
 SeedResult run_seed(std::uint64_t seed, const SeedOptions& options) {
-    return Run(seed, options.fencing).result(options.pcap_path);
+    return Run(seed, options).result(options.pcap_path);
 }
 
 } // namespace uaoe::sim

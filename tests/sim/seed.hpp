@@ -20,6 +20,7 @@ struct SeedOptions {
     std::string pcap_path; // empty: none
     bool fencing =
         true; // false: an engine that forgets late copies of writes, to show what they do
+    bool settling = true; // false: one that thinks it had no predecessor
 };
 
 SeedResult run_seed(std::uint64_t seed, const SeedOptions& options);

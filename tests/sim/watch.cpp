@@ -77,6 +77,10 @@ Question question_of(const proto::Frame& request) {
 void Watch::handle_sent(Time now, const proto::Frame& request) {
     const Question question = question_of(request);
     if (question.asks == Asks::other) {
+        // One that has no path is asked for by broadcasts.
+        if (request.destination.is_multicast() && !request.address.is_broadcast()) {
+            luns_[request.address].was_asked = true;
+        }
         return;
     }
     WatchedLun& lun = luns_[request.address];
@@ -129,6 +133,7 @@ void Watch::handle_answer(Time now, initiator::PortIndex port, const proto::Fram
     heard_[{port, {answer.address, answer.source}}] = now;
     WatchedCommand& command = found->second;
     command.is_answered = true;
+    command.answered_at = now;
     if (!is_data_or_flush(command.question.asks) || command.is_given_up) {
         return;
     }
@@ -225,20 +230,38 @@ void Watch::handle_port(Time now, bool went_down) {
     port_up_at_ = now;
 }
 
+void Watch::handle_restart() {
+    commands_.clear();
+    taken_out_.clear();
+    heard_.clear();
+    for (auto& [address, lun] : luns_) {
+        lun.pending_count = 0;
+        lun.silent_since.reset();
+        lun.was_asked = false;
+        lun.is_down = false;
+        lun.no_path_since.reset();
+        lun.conflicts.clear();
+        lun.tails.clear();
+    }
+}
+
 // Nothing can be asked over a port that is down, or of a path where another disk answers.
 bool Watch::had_no_path(const WatchedLun& lun) const {
     return ports_down_count_ > 0 || port_up_at_ >= lun.silent_since || !lun.conflicts.empty();
 }
 
-std::string Watch::judge_timeout(Time now, proto::Address address, const Request& request) const {
+std::string Watch::judge_timeout(Time now, proto::Address address, const Request& request,
+                                 Time submitted_at) const {
     const WatchedLun& lun = luns_.at(address);
     if (lun.fail_after == Duration::zero()) {
         return "it timed out although it was to wait for ever";
     }
     std::optional<Time> begin; // of the silence that excuses it
     for (const auto& [slot, command] : commands_) {
-        if (command.address == address && !command.is_answered &&
-            serves(command.question, request) && now - command.first_sent_at >= lun.fail_after) {
+        // It may have been answered after all, while others of the request were waited for.
+        const Time until = command.is_answered ? command.answered_at : now;
+        if (command.address == address && command.first_sent_at >= submitted_at &&
+            serves(command.question, request) && until - command.first_sent_at >= lun.fail_after) {
             begin = std::min(begin.value_or(now), command.first_sent_at);
         }
     }

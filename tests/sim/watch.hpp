@@ -34,6 +34,7 @@ struct WatchedCommand {
     Time sent_at;                    // its newest copy
     std::vector<std::uint32_t> tags; // of all copies, newest last
     bool is_answered = false;
+    Time answered_at;
     bool is_forged = false;   // a false answer with its tag was delivered: the engine may be done
     bool is_given_up = false; // a request it may have served has timed out
 };
@@ -71,6 +72,7 @@ class Watch {
     void handle_submit(Time now, proto::Address address);
     void handle_complete(proto::Address address, const initiator::Request& request);
     void handle_port(Time now, bool went_down);
+    void handle_restart(); // another engine, with none of the requests yet
     // From now on nothing is wrong any more; after `settle` no silence begins.
     void begin_peace(Time now, Duration settle) { settled_at_ = now + settle; }
 
@@ -79,7 +81,8 @@ class Watch {
     [[nodiscard]] const WatchedCommand* find_newest(std::uint32_t tag) const;
     // Why `request` may not end as timed_out now; empty: it may.
     [[nodiscard]] std::string judge_timeout(Time now, proto::Address address,
-                                            const initiator::Request& request) const;
+                                            const initiator::Request& request,
+                                            Time submitted_at) const;
     // Requests must not wait longer than fail_after with nothing heard; throws Violation.
     void check_fail_after(Time now, Duration slack) const;
     // With nothing wrong since `calm_since` some command is answered every `limit`; throws

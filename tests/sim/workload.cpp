@@ -11,8 +11,8 @@ using initiator::Request;
 using initiator::Status;
 
 Workload::Workload(World& world, initiator::DeviceIndex device, const WorkloadOptions& options)
-    : world_(world), device_(device), address_(world.engine.device_info(device).address),
-      options_(options), oracle_(world.engine.device_info(device).sectors.value) {
+    : world_(world), device_(device), info_(world.engine->device_info(device)), options_(options),
+      oracle_(info_.sectors.value) {
     for (std::uint32_t i = 0; i < options.depth; ++i) {
         slots_.push_back(std::make_unique<Slot>());
     }
@@ -29,7 +29,7 @@ void Workload::start() {
 
 void Workload::draw(Slot& slot) {
     Random& random = world_.random;
-    const auto& info = world_.engine.device_info(device_);
+    const initiator::DeviceInfo& info = info_;
     Request& request = slot.request;
     request.fua = false;
     const std::uint64_t kind = random.between(0, 99);
@@ -68,10 +68,45 @@ void Workload::submit(Slot& slot) {
         oracle_.fill(slot.number, lba, slot.buffer);
     }
     slot.lent = true;
-    slot.submitted_at = world_.events.now();
     ++submitted_;
-    world_.watch.handle_submit(world_.events.now(), address_);
-    world_.engine.submit(world_.events.now(), device_, request);
+    if (!holds_) {
+        issue(slot);
+    }
+}
+
+void Workload::issue(Slot& slot) {
+    slot.issued = true;
+    slot.submitted_at = world_.events.now();
+    world_.watch.handle_submit(world_.events.now(), info_.address);
+    world_.engine->submit(world_.events.now(), device_, slot.request);
+}
+
+bool Workload::is_in_flight() const {
+    return std::ranges::any_of(slots_, [](const auto& slot) { return slot->issued; });
+}
+
+void Workload::resume() {
+    holds_ = false;
+    std::vector<Slot*> waiting;
+    for (const auto& slot : slots_) {
+        if (slot->lent && !slot->issued) {
+            waiting.push_back(slot.get());
+        }
+    }
+    while (!waiting.empty()) {
+        const auto next = waiting.begin() +
+                          static_cast<std::ptrdiff_t>(world_.random.between(0, waiting.size() - 1));
+        issue(**next);
+        waiting.erase(next);
+    }
+}
+
+void Workload::reissue(initiator::DeviceIndex device) {
+    device_ = device;
+    for (const auto& slot : slots_) {
+        slot->issued = false;
+    }
+    resume();
 }
 
 bool Workload::owns(const Request& request) const {
@@ -93,7 +128,7 @@ void Workload::judge(const Slot& slot) const {
                         std::to_string(static_cast<int>(request.operation)) + ", sectors " +
                         std::to_string(request.lba.value) + "+" +
                         std::to_string(request.sectors.value) + ") of " +
-                        proto::to_string(address_) + " ended with status " +
+                        proto::to_string(info_.address) + " ended with status " +
                         std::to_string(static_cast<int>(request.status)) + ": " + complaint);
     }
 }
@@ -106,9 +141,10 @@ void Workload::handle_completion(Request& request) {
     }
     Slot& slot = **found;
     slot.lent = false;
+    slot.issued = false;
     const bool ok = request.status == Status::ok;
     judge(slot);
-    world_.watch.handle_complete(address_, request);
+    world_.watch.handle_complete(info_.address, request);
     failed_ += ok ? 0 : 1;
     if (request.operation == Operation::read) {
         oracle_.end_read(slot.number, ok, slot.buffer);
@@ -139,7 +175,7 @@ void Workload::handle_completion(Request& request) {
 
 void Workload::verify(Disk& disk) {
     verifying_ = true;
-    const std::uint64_t sectors = world_.engine.device_info(device_).sectors.value;
+    const std::uint64_t sectors = info_.sectors.value;
     Slot& slot = *slots_.front();
     for (std::uint64_t lba = 0; lba < sectors;) {
         const std::uint64_t count = std::min<std::uint64_t>(sectors - lba, 256);
@@ -151,9 +187,7 @@ void Workload::verify(Disk& disk) {
         slot.request.buffer = slot.buffer;
         slot.number = oracle_.begin_read(lba, count);
         slot.lent = true;
-        slot.submitted_at = world_.events.now();
-        world_.watch.handle_submit(world_.events.now(), address_);
-        world_.engine.submit(world_.events.now(), device_, slot.request);
+        issue(slot);
         world_.pump();
         if (!world_.run_while_not([&] { return !slot.lent; }, 60s)) {
             throw Violation("a read in peace does not end");

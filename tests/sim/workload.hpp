@@ -29,6 +29,15 @@ class Workload {
     Workload(World& world, initiator::DeviceIndex device, const WorkloadOptions& options);
 
     void start();
+    // No request is handed to the engine any more: they wait, as in the kernel's queue.
+    void hold() { holds_ = true; }
+    // Requests that are with the engine.
+    [[nodiscard]] bool is_in_flight() const;
+    // Those that waited are handed over.
+    void resume();
+    // After the engine's process has died, to its successor: what had no answer again, in any
+    // order, and what waited.
+    void reissue(initiator::DeviceIndex device);
     // From the world's handle_completion.
     [[nodiscard]] bool owns(const initiator::Request& request) const;
     void handle_completion(initiator::Request& request);
@@ -48,15 +57,17 @@ class Workload {
         std::vector<std::byte> buffer;
         std::uint64_t number = 0; // the oracle's
         Time submitted_at;
-        bool lent = false;
+        bool lent = false;   // by its owner, to the kernel
+        bool issued = false; // ... and handed to the engine
     };
     void judge(const Slot& slot) const;
     void submit(Slot& slot);
+    void issue(Slot& slot);
     void draw(Slot& slot);
 
     World& world_;
     initiator::DeviceIndex device_;
-    proto::Address address_;
+    initiator::DeviceInfo info_;
     WorkloadOptions options_;
     Oracle oracle_;
     std::vector<std::unique_ptr<Slot>> slots_;
@@ -64,6 +75,7 @@ class Workload {
     std::uint64_t completed_ = 0;
     std::uint64_t failed_ = 0;
     bool verifying_ = false;
+    bool holds_ = false;
 };
 
 } // namespace uaoe::sim

@@ -10,7 +10,22 @@ namespace uaoe::sim {
 using namespace std::chrono_literals;
 
 World::World(std::uint64_t seed, const initiator::EngineConfig& engine_config, Time start)
-    : events(start), random(seed), config(engine_config), engine(engine_config) {}
+    : events(start), random(seed), config(engine_config),
+      engine(std::make_unique<initiator::Engine>(engine_config)) {}
+
+void World::kill_engine() {
+    engine.reset();
+    timer_.reset();
+}
+
+void World::start_engine(const initiator::EngineConfig& its_config) {
+    config = its_config;
+    engine = std::make_unique<initiator::Engine>(its_config);
+    watch.handle_restart();
+    for (std::uint32_t i = 0; i < ports_.size(); ++i) {
+        engine->handle_port(events.now(), {i}, ports_[i].state);
+    }
+}
 
 void World::add_port_to(std::uint32_t mtu_bytes, std::uint32_t segment) {
     const auto index = static_cast<std::uint32_t>(ports_.size());
@@ -18,7 +33,7 @@ void World::add_port_to(std::uint32_t mtu_bytes, std::uint32_t segment) {
                                 .mtu_bytes = mtu_bytes,
                                 .mac = {{2, 0, 0, 0, 1, static_cast<std::uint8_t>(index)}}},
                       .segment = segment});
-    engine.handle_port(events.now(), {index}, ports_.back().state);
+    engine->handle_port(events.now(), {index}, ports_.back().state);
 }
 
 void World::add_port(std::uint32_t mtu_bytes, const Segment& segment) {
@@ -41,14 +56,18 @@ void World::set_port_up(PortIndex index, bool up) {
     }
     state.up = up;
     watch.handle_port(events.now(), !up);
-    engine.handle_port(events.now(), index, state);
+    if (engine != nullptr) {
+        engine->handle_port(events.now(), index, state);
+    }
     pump();
 }
 
 void World::set_port_mtu(PortIndex index, std::uint32_t mtu_bytes) {
     initiator::PortState& state = ports_[index.value].state;
     state.mtu_bytes = mtu_bytes;
-    engine.handle_port(events.now(), index, state);
+    if (engine != nullptr) {
+        engine->handle_port(events.now(), index, state);
+    }
     pump();
 }
 
@@ -90,7 +109,7 @@ void World::check_windows() {
     if (pumps_++ % 64 != 0) {
         return;
     }
-    for (const auto& target : engine.targets()) {
+    for (const auto& target : engine->targets()) {
         for (const auto& path : target.paths) {
             const std::uint32_t limit = std::max(path.buffer_count, 1U);
             if (path.in_flight > limit || path.cwnd > limit || path.cwnd == 0) {
@@ -119,18 +138,21 @@ void World::send(const initiator::Transmit& transmit) {
 }
 
 void World::pump() {
+    if (engine == nullptr) {
+        return;
+    }
     bool again = true;
     while (again) {
         again = false;
         initiator::Transmit transmit;
-        while (engine.poll_transmit(events.now(), transmit)) {
+        while (engine->poll_transmit(events.now(), transmit)) {
             send(transmit);
         }
-        while (initiator::Request* request = engine.poll_completion()) {
+        while (initiator::Request* request = engine->poll_completion()) {
             again = true;
             handle_completion(*request);
         }
-        while (const auto event = engine.poll_event()) {
+        while (const auto event = engine->poll_event()) {
             watch.handle_event(events.now(), *event);
             if (handle_event) {
                 handle_event(*event);
@@ -139,15 +161,16 @@ void World::pump() {
     }
     check_windows();
     watch.check_fail_after(events.now(), config.rto_max + 500ms);
-    const auto due = engine.poll_timeout();
+    const auto due = engine->poll_timeout();
     if (due && (!timer_ || *due < *timer_)) {
         timer_ = *due;
         events.at(*due, [this, armed = *due] {
             if (timer_ == armed) {
                 timer_.reset();
             }
-            if (engine.poll_timeout() && *engine.poll_timeout() <= events.now()) {
-                engine.handle_timeout(events.now());
+            if (engine != nullptr && engine->poll_timeout() &&
+                *engine->poll_timeout() <= events.now()) {
+                engine->handle_timeout(events.now());
             }
             pump();
         });
@@ -192,18 +215,20 @@ void World::arrive_at_ports(std::uint32_t segment, const Frame& frame, bool is_r
                                parsed->destination == proto::broadcast_mac;
         if (receiver.segment == segment && is_for_it && receiver.state.up &&
             frame.size() <= receiver.state.mtu_bytes + 14U) {
-            watch.handle_answer(events.now(), {i}, *parsed, is_right_disk);
+            if (engine != nullptr) {
+                watch.handle_answer(events.now(), {i}, *parsed, is_right_disk);
+            }
             arrive_at_engine({i}, frame);
         }
     }
 }
 
 void World::arrive_at_engine(PortIndex index, const Frame& frame) {
-    if (!port(index).up) {
+    if (!port(index).up || engine == nullptr) {
         return;
     }
     note(frame);
-    engine.handle_frame(events.now(), index, frame);
+    engine->handle_frame(events.now(), index, frame);
     pump();
 }
 

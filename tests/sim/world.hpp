@@ -39,6 +39,10 @@ class World {
     void start_host(TargetHost& host);  // advertises itself
     void pause_host(TargetHost& host);  // SIGSTOP, swapped out: its queue waits, and still fills
     void resume_host(TargetHost& host); // and works off its queue, in order, before anything newer
+    // kill -9: nothing is completed, and what it sent lives on.
+    void kill_engine();
+    // Another in its place, which knows nothing but the ports.
+    void start_engine(const initiator::EngineConfig& its_config);
     // Hands the engine's outputs on; after anything was done to the engine directly.
     void pump();
     void run_until(Time end);
@@ -58,7 +62,7 @@ class World {
     EventQueue events;
     Random random;
     initiator::EngineConfig config;
-    initiator::Engine engine;
+    std::unique_ptr<initiator::Engine> engine; // nullptr: its process was killed
     Watch watch;
     std::vector<Segment> segments;
     std::vector<std::unique_ptr<TargetHost>> hosts;

@@ -37,6 +37,21 @@ inline proto::Identify small_disk(std::uint64_t sectors = 4096) {
 }
 
 struct SentFrame {
+    SentFrame() = default;
+    ~SentFrame() = default;
+    // What was parsed points into the bytes.
+    SentFrame(const SentFrame& other) : port(other.port), bytes(other.bytes) { parse(); }
+    SentFrame(SentFrame&&) = default;
+    SentFrame& operator=(const SentFrame& other) { return *this = SentFrame(other); }
+    SentFrame& operator=(SentFrame&&) = default;
+
+    void parse() {
+        frame = proto::parse_frame(bytes).value();
+        if (frame.command == proto::Command::ata) {
+            ata = proto::parse_ata(frame.argument).value();
+        }
+    }
+
     PortIndex port;
     std::vector<std::byte> bytes;
     proto::Frame frame;
@@ -73,10 +88,7 @@ class Bench final : public RequestOwner {
             frame.bytes.assign(transmit.header.begin(),
                                transmit.header.begin() + transmit.header_bytes);
             frame.bytes.insert(frame.bytes.end(), transmit.payload.begin(), transmit.payload.end());
-            frame.frame = proto::parse_frame(frame.bytes).value();
-            if (frame.frame.command == proto::Command::ata) {
-                frame.ata = proto::parse_ata(frame.frame.argument).value();
-            }
+            frame.parse();
         }
         return sent;
     }
@@ -164,6 +176,18 @@ class Bench final : public RequestOwner {
         config_answer(target_mac_a, buffer_count, {0}, sectors);
         serve_all();
         const auto device = engine.attach(now, lun, options);
+        REQUIRE(device.has_value());
+        attached = *device;
+        return *device;
+    }
+
+    // Whether anybody answers or not; the disk is `identify`.
+    DeviceIndex attach_known(DeviceOptions options = {.fail_after = 0s},
+                             std::vector<proto::MacAddress> macs = {target_mac_a}) {
+        const auto device = engine.attach_known(
+            now, lun,
+            {.identify_data = proto::make_identify(identify), .target_macs = std::move(macs)},
+            options);
         REQUIRE(device.has_value());
         attached = *device;
         return *device;

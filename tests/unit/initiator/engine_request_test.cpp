@@ -291,3 +291,34 @@ TEST_CASE("one LUN is attached once") {
     CHECK(bench.engine.attach(bench.now, lun, {}).error() == AttachError::already_attached);
     CHECK(bench.engine.attach(bench.now, {9, 9}, {}).error() == AttachError::no_such_target);
 }
+
+TEST_CASE("a flush that waited for a path is not out of time before it was asked for that long") {
+    Bench bench;
+    const DeviceIndex device = bench.attach({.fail_after = 3s});
+    bench.set_port(0, false);
+    Io flush(bench, Operation::flush, 0, 0);
+    Io read(bench, Operation::read, 0, 1);
+    bench.engine.submit(bench.now, device, flush.request);
+    bench.engine.submit(bench.now, device, read.request);
+    CHECK(bench.take_sent().empty());
+    bench.advance(2900ms);
+    bench.set_port(0, true);
+    Duration took{};
+    while (took < 2s) { // everything but the flush is answered
+        for (auto sent = bench.take_sent(); !sent.empty(); sent = bench.take_sent()) {
+            for (const SentFrame& frame : sent) {
+                if (!frame.is(proto::AtaCommand::flush_cache_ext)) {
+                    bench.serve(frame);
+                }
+            }
+        }
+        bench.advance(50ms);
+        took += 50ms;
+    }
+    CHECK(bench.completed_with(read.request, Status::ok));
+    CHECK_FALSE(bench.completed_with(flush.request, Status::timed_out));
+    bench.serve_all();
+    bench.advance(500ms);
+    bench.serve_all();
+    CHECK(bench.completed_with(flush.request, Status::ok));
+}
