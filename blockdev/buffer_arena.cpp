@@ -13,6 +13,8 @@ namespace uaoe::blockdev {
 
 namespace {
 
+constexpr int madvise_populate_write = 23; // MADV_POPULATE_WRITE, by number for older headers
+
 unsigned order_for(std::size_t bytes) {
     const std::size_t units =
         (bytes + BufferArena::block_bytes_min - 1) / BufferArena::block_bytes_min;
@@ -21,11 +23,15 @@ unsigned order_for(std::size_t bytes) {
 
 } // namespace
 
-std::expected<std::unique_ptr<BufferArena>, Error> BufferArena::make(std::size_t bytes) {
+std::expected<std::unique_ptr<BufferArena>, Error>
+BufferArena::make(std::size_t bytes, std::size_t largest_block_bytes) {
+    UAOE_ASSERT(std::has_single_bit(largest_block_bytes) &&
+                largest_block_bytes >= block_bytes_min && largest_block_bytes <= block_bytes_max);
     const std::size_t roots =
-        std::max<std::size_t>(1, (bytes + block_bytes_max - 1) / block_bytes_max);
+        std::max<std::size_t>(1, (bytes + largest_block_bytes - 1) / largest_block_bytes);
     std::unique_ptr<BufferArena> arena(new BufferArena);
-    const std::size_t capacity_bytes = roots * block_bytes_max;
+    const std::size_t capacity_bytes = roots * largest_block_bytes;
+    arena->orders_used_count_ = order_for(largest_block_bytes) + 1;
     void* base = mmap(nullptr, capacity_bytes, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base == MAP_FAILED) {
@@ -41,9 +47,10 @@ std::expected<std::unique_ptr<BufferArena>, Error> BufferArena::make(std::size_t
     arena->capacity_bytes_ = capacity_bytes;
     arena->nodes_.resize(capacity_bytes / block_bytes_min);
     arena->free_first_.fill(none);
-    constexpr std::size_t units_per_root = block_bytes_max / block_bytes_min;
+    const std::size_t units_per_root = largest_block_bytes / block_bytes_min;
     for (std::size_t root = roots; root-- > 0;) { // so that the lowest is first in the list
-        arena->push_free(static_cast<std::uint32_t>(root * units_per_root), orders_count - 1);
+        arena->push_free(static_cast<std::uint32_t>(root * units_per_root),
+                         arena->orders_used_count_ - 1);
     }
     arena->free_bytes_ = capacity_bytes;
     return arena;
@@ -53,6 +60,17 @@ BufferArena::~BufferArena() {
     if (base_ != nullptr) {
         munmap(base_, capacity_bytes_);
     }
+}
+
+void BufferArena::populate(std::size_t bytes) {
+    bytes = std::min(bytes, capacity_bytes_);
+    if (madvise(base_, bytes, madvise_populate_write) != 0) { // before Linux 5.14
+        for (std::size_t offset = 0; offset < bytes; offset += block_bytes_min) {
+            auto* const byte = static_cast<volatile std::byte*>(base_ + offset);
+            *byte = *byte; // it may be in use
+        }
+    }
+    mlock(base_, bytes);
 }
 
 void BufferArena::push_free(std::uint32_t index, unsigned order) {
@@ -82,13 +100,13 @@ void BufferArena::unlink_free(std::uint32_t index) {
 }
 
 std::span<std::byte> BufferArena::allocate(std::size_t bytes) {
-    UAOE_ASSERT(bytes > 0 && bytes <= block_bytes_max);
+    UAOE_ASSERT(bytes > 0 && bytes <= largest_block_bytes());
     const unsigned wanted = order_for(bytes);
     unsigned order = wanted;
-    while (order < orders_count && free_first_[order] == none) {
+    while (order < orders_used_count_ && free_first_[order] == none) {
         ++order;
     }
-    if (order == orders_count) {
+    if (order == orders_used_count_) {
         return {};
     }
     const std::uint32_t index = free_first_[order];
@@ -111,7 +129,7 @@ void BufferArena::release(std::span<std::byte> buffer) {
     unsigned order = nodes_[index].order;
     UAOE_ASSERT(order == order_for(buffer.size()));
     free_bytes_ += block_bytes_min << order;
-    while (order + 1 < orders_count) {
+    while (order + 1 < orders_used_count_) {
         const std::uint32_t buddy = index ^ (1U << order);
         if (!nodes_[buddy].starts_block || !nodes_[buddy].free || nodes_[buddy].order != order) {
             break;

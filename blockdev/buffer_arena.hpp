@@ -22,15 +22,21 @@ class BufferArena {
     static constexpr std::size_t block_bytes_min = 4096;
     static constexpr std::size_t block_bytes_max = std::size_t{32} << 20U;
 
-    // `bytes` is rounded up to whole blocks of block_bytes_max. Address space only: pages are
-    // touched when blocks are first used, lowest blocks first.
-    static std::expected<std::unique_ptr<BufferArena>, Error> make(std::size_t bytes);
+    // `bytes` is rounded up to whole blocks of `largest_block_bytes`, a power of two of
+    // block_bytes_min..block_bytes_max. Address space only: pages are touched when blocks are first
+    // used, lowest blocks first.
+    static std::expected<std::unique_ptr<BufferArena>, Error>
+    make(std::size_t bytes, std::size_t largest_block_bytes = block_bytes_max);
     ~BufferArena();
     BufferArena(const BufferArena&) = delete;
     BufferArena& operator=(const BufferArena&) = delete;
 
-    // `bytes`: 1..block_bytes_max. The span is exactly as long and starts on a page; it is empty
-    // when there is no room. The contents are whatever was there.
+    // Gets the memory of the first `bytes` now, and locks it where that is allowed: who gets a
+    // block of it later has no page fault. Best effort.
+    void populate(std::size_t bytes);
+
+    // `bytes`: 1..largest_block_bytes(). The span is exactly as long and starts on a page; it is
+    // empty when there is no room. The contents are whatever was there.
     [[nodiscard]] std::span<std::byte> allocate(std::size_t bytes);
     // `buffer`: as it came from allocate().
     void release(std::span<std::byte> buffer);
@@ -45,6 +51,9 @@ class BufferArena {
         return at_most(base_, buffer.data()) && !at_most(base_ + capacity_bytes_, buffer.data());
     }
 
+    [[nodiscard]] std::size_t largest_block_bytes() const {
+        return block_bytes_min << (orders_used_count_ - 1);
+    }
     [[nodiscard]] std::size_t capacity_bytes() const { return capacity_bytes_; }
     [[nodiscard]] std::size_t free_bytes() const { return free_bytes_; } // in whole blocks
 
@@ -69,6 +78,7 @@ class BufferArena {
     std::byte* base_ = nullptr;
     std::size_t capacity_bytes_ = 0;
     std::size_t free_bytes_ = 0;
+    unsigned orders_used_count_ = orders_count;
     std::vector<Node> nodes_;
     std::array<std::uint32_t, orders_count> free_first_{};
 };

@@ -31,7 +31,7 @@ std::span<std::byte> BufferPool::allocate(BufferClient& client, std::size_t byte
 std::span<std::byte> BufferPool::take(BufferClient& client, std::size_t bytes) {
     const std::size_t block_bytes = BufferArena::block_bytes(bytes);
     const std::size_t free_bytes = arena_->free_bytes();
-    if (block_bytes <= free_bytes &&
+    if (block_bytes <= free_bytes && block_bytes <= arena_->largest_block_bytes() &&
         client.shared_bytes_ + block_bytes <= share_factor * (free_bytes - block_bytes)) {
         if (const auto buffer = arena_->allocate(bytes); !buffer.empty()) {
             client.shared_bytes_ += block_bytes;

@@ -36,6 +36,7 @@ NbdConnection::NbdConnection(initiator::Ring& ring, BufferPool& buffers,
       owner_(owner), fd_(fd), structured_replies_(structured_replies) {
     prepare_operation<&NbdConnection::handle_received>(receiving_);
     prepare_operation<&NbdConnection::handle_sent>(sending_);
+    prepare_operation<&NbdConnection::handle_shut>(cancelling_receive_);
     prepare_operation<&NbdConnection::handle_shut>(shutting_read_);
     prepare_operation<&NbdConnection::handle_shut>(shutting_);
     prepare_operation<&NbdConnection::handle_closed_socket>(closing_socket_);
@@ -69,6 +70,8 @@ void NbdConnection::advance() {
             receive();
         } else if (current_ != nullptr) {
             dispatch_current();
+        } else if (stream_bytes() < sizeof(nbd::Request) && leaving_) {
+            end_input();
         } else if (stream_bytes() < sizeof(nbd::Request)) {
             receive();
         } else if (free_.empty()) {
@@ -157,13 +160,13 @@ void NbdConnection::receive() {
     stream_end_ = stream_bytes();
     stream_begin_ = 0;
     std::size_t vectors_count = 0;
-    bool reaches_stream = true;
+    bool reaches_stream = !leaving_;
     if (!payload_rest_.empty()) {
         receive_vectors_[vectors_count++] = {payload_rest_.data(), payload_rest_.size()};
     } else if (skipped_bytes_left_ > 0) {
         const std::size_t bytes = std::min<std::size_t>(skipped_bytes_left_, wasted_bytes.size());
         receive_vectors_[vectors_count++] = {wasted_bytes.data(), bytes};
-        reaches_stream = bytes == skipped_bytes_left_;
+        reaches_stream = reaches_stream && bytes == skipped_bytes_left_;
     }
     if (reaches_stream) {
         receive_vectors_[vectors_count++] = {stream_.data() + stream_end_,
@@ -207,13 +210,20 @@ void NbdConnection::handle_received(int result) {
 
 // Also ends a request that was not read whole: a write whose payload stops is not submitted.
 void NbdConnection::end_input() {
-    input_ended_ = true;
+    const bool is_news = !std::exchange(input_ended_, true);
     buffers_.forget(*this);
     waits_for_buffer_ = false;
     payload_rest_ = {};
     skipped_bytes_left_ = 0;
     if (current_ != nullptr) {
         release(*std::exchange(current_, nullptr));
+    }
+    tell_input_ended(is_news);
+}
+
+void NbdConnection::tell_input_ended(bool is_news) {
+    if (is_news && !closing_ && !leaving_) {
+        owner_.handle_input_ended(*this);
     }
 }
 
@@ -236,15 +246,39 @@ void NbdConnection::close() {
     advance();
 }
 
+void NbdConnection::leave() {
+    if (leaving_ || closing_ || input_ended_) {
+        return;
+    }
+    leaving_ = true;
+    // What has been read already is served, and the payload that belongs to it is read to its end.
+    // A receive that waits for the next request is called off.
+    if (receiving_.pending && payload_rest_.empty() && skipped_bytes_left_ == 0) {
+        initiator::RingOperation* const receiving = &receiving_;
+        io_uring_sqe& sqe = submit(cancelling_receive_);
+        io_uring_prep_cancel(&sqe, receiving, 0);
+        io_uring_sqe_set_data(&sqe, static_cast<initiator::RingOperation*>(&cancelling_receive_));
+    }
+    advance();
+}
+
 void NbdConnection::handle_completion(initiator::Request& completed) {
     auto& request = static_cast<NbdRequest&>(completed);
     UAOE_ASSERT(engine_count_ > 0);
     if (!request.is_read && !request.buffer.empty()) {
         buffers_.release(*this, std::exchange(request.buffer, {}));
     }
-    answer(request, nbd_error(request.status, request.operation));
+    if (leaving_ && request.status == initiator::Status::cancelled) {
+        release(request); // the successor answers it
+    } else {
+        answer(request, nbd_error(request.status, request.operation));
+    }
     --engine_count_; // last: until here it keeps the connection open
-    close_when_done();
+    if (leaving_) {
+        advance(); // a request was released, and nothing is sent that would go on with the stream
+    } else {
+        close_when_done();
+    }
 }
 
 } // namespace uaoe::blockdev

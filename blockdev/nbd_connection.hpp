@@ -28,6 +28,10 @@ class NbdConnection;
 
 class NbdConnectionOwner {
   public:
+    // Nothing more is read: the client said DISC, is gone or talks nonsense, or cut() was called.
+    // Not for close() and leave(), which the owner knows of. The connection goes on until its
+    // requests are answered.
+    virtual void handle_input_ended(NbdConnection& connection) = 0;
     // The socket is closed and nothing refers to the connection any more; it may be deleted.
     virtual void handle_closed(NbdConnection& connection) = 0;
 
@@ -53,6 +57,10 @@ class NbdConnection final : public initiator::RequestOwner, private BufferClient
     void start();
     // No request is submitted any more: new ones get ESHUTDOWN, those under way are answered.
     void close();
+    // For a client that will ask a successor what it was not answered: reads no further request
+    // from the socket, answers those under way except the cancelled ones, and closes. No ESHUTDOWN:
+    // to a kernel it is EIO.
+    void leave();
     // Replies are thrown away from here on. Requests are waited for all the same.
     void cut();
 
@@ -88,6 +96,7 @@ class NbdConnection final : public initiator::RequestOwner, private BufferClient
     void receive();
     void handle_received(int result);
     void end_input();
+    void tell_input_ended(bool is_news);
     void handle_buffer(std::span<std::byte> buffer) override;
     [[nodiscard]] std::size_t stream_bytes() const { return stream_end_ - stream_begin_; }
 
@@ -115,6 +124,7 @@ class NbdConnection final : public initiator::RequestOwner, private BufferClient
     int fd_;
     bool structured_replies_;
     bool closing_ = false;          // close() was called
+    bool leaving_ = false;          // leave() was called
     bool input_ended_ = false;      // DISC, end of file, garbage or an error: nothing more is read
     bool broken_ = false;           // nothing more is sent
     bool waits_for_buffer_ = false; // current_ does
@@ -128,6 +138,7 @@ class NbdConnection final : public initiator::RequestOwner, private BufferClient
     Operation receiving_;
     Operation sending_;
     LateSend late_send_;
+    Operation cancelling_receive_;
     Operation shutting_read_;
     Operation shutting_;
     Operation closing_socket_;

@@ -152,7 +152,8 @@ void NbdConnection::cut() {
     if (!receiving_.pending) {
         end_input();
     }
-    input_ended_ = true; // a pending receive still owns its buffer; it ends now
+    // A pending receive still owns its buffer; it ends now.
+    tell_input_ended(!std::exchange(input_ended_, true));
     shut(shutting_, SHUT_RDWR);
     if (!sending_.pending) {
         drop_answers();
@@ -170,7 +171,8 @@ void NbdConnection::handle_shut(int /*result*/) {
 void NbdConnection::close_when_done() {
     if (!input_ended_ || engine_count_ > 0 || !answers_.empty() || current_ != nullptr ||
         receiving_.pending || sending_.pending || late_send_.is_linked() ||
-        shutting_read_.pending || shutting_.pending || closing_socket_.pending) {
+        cancelling_receive_.pending || shutting_read_.pending || shutting_.pending ||
+        closing_socket_.pending) {
         return;
     }
     io_uring_prep_close(&submit(closing_socket_), fd_);

@@ -31,6 +31,7 @@ class NbdExport {
     [[nodiscard]] std::uint32_t sector_bytes() const { return sector_bytes_; } // minimum block
     [[nodiscard]] std::uint32_t preferred_bytes() const { return preferred_bytes_; }
     [[nodiscard]] std::uint16_t transmission_flags(bool structured_replies) const;
+    void set_size_bytes(std::uint64_t size_bytes) { size_bytes_ = size_bytes; }
     [[nodiscard]] bool has_flag(std::uint16_t flag) const { return (flags_ & flag) != 0; }
 
   private:

@@ -10,6 +10,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <fcntl.h>
@@ -23,10 +24,15 @@ namespace uaoe::blockdev {
 namespace asio = boost::asio;
 using Socket = asio::local::stream_protocol::socket;
 
+using Post = std::function<void(std::function<void()>)>;
+
 namespace {
 
 // After accept() failed (no descriptor left): try again then.
 constexpr std::chrono::milliseconds accept_retry_time{100};
+
+// For cancelled requests to come back and their connections to close.
+constexpr std::chrono::milliseconds cancelled_time_max{1000};
 
 std::string percent_encoded(std::string_view path) {
     constexpr std::string_view plain =
@@ -198,26 +204,26 @@ void NbdServer::State::close() {
 }
 
 std::expected<std::unique_ptr<NbdServer>, Error>
-NbdServer::listen(asio::io_context& context, initiator::Shard& shard, NbdExport nbd_export,
+NbdServer::listen(asio::io_context& context, initiator::Shard& shard,
+                  std::shared_ptr<BufferPool> buffers, NbdExport nbd_export,
                   const std::string& path, const Config& config) {
     return listen(
-        context, shard.ring(),
-        [&shard](std::function<void()> task) { shard.post(std::move(task)); },
+        context,
+        DataThread{.ring = shard.ring(),
+                   .post = [&shard](std::function<void()> task) { shard.post(std::move(task)); },
+                   .buffers = std::move(buffers)},
         std::move(nbd_export), path, config);
 }
 
 std::expected<std::unique_ptr<NbdServer>, Error>
-NbdServer::listen(asio::io_context& context, initiator::Ring& ring, Post post, NbdExport nbd_export,
+NbdServer::listen(asio::io_context& context, const DataThread& data, NbdExport nbd_export,
                   const std::string& path, const Config& config) {
-    auto service = NbdService::make(ring, std::move(nbd_export), config.buffer_bytes);
-    if (!service) {
-        return std::unexpected(std::move(service.error()));
-    }
+    auto service = NbdService::make(data.ring, std::move(nbd_export), data.buffers);
     auto listener = UnixListener::open(path);
     if (!listener) {
         return std::unexpected(std::move(listener.error()));
     }
-    auto state = std::make_shared<State>(context, std::move(post), std::move(*service),
+    auto state = std::make_shared<State>(context, data.post, std::move(service),
                                          std::move(*listener), config);
     state->accept();
     return std::unique_ptr<NbdServer>(new NbdServer(std::move(state)));
@@ -240,6 +246,28 @@ std::size_t NbdServer::connections_count() const {
 
 void NbdServer::close() {
     state_->close();
+}
+
+std::expected<void, Error> NbdServer::close(std::chrono::milliseconds grace,
+                                            const std::function<void()>& cancel) {
+    asio::post(state_->context, [state = state_] { state->close(); });
+    bool closed = wait_closed(grace);
+    // Whatever the io_context does: nothing is submitted to the device after this.
+    state_->post([nbd_service = state_->service] { nbd_service->close(); });
+    cancel();
+    closed = closed || state_->service->wait_closed(cancelled_time_max);
+    if (!closed) {
+        return std::unexpected(Error{.what = "cannot end " + uri(),
+                                     .why = "a client did not let go of its connection",
+                                     .what_to_do = "end the client"});
+    }
+    return {};
+}
+
+void NbdServer::leave(std::chrono::milliseconds grace) {
+    asio::post(state_->context, [state = state_] { state->close(); });
+    static_cast<void>(wait_closed(grace));
+    state_->post([nbd_service = state_->service] { nbd_service->close(); });
 }
 
 bool NbdServer::wait_closed(std::chrono::milliseconds grace) {

@@ -1,11 +1,13 @@
 // An NBD server on a unix socket: listens and negotiates on an io_context's thread, and hands each
 // connection to the shard's thread, where the data moves (nbd_connection.hpp).
 //
-// To end cleanly: close(); then wait_closed() while the shard still runs; when it says false the
-// device holds requests (its target is silent): detach the device on the shard, which cancels
-// them, and wait_closed() again. Only then stop the shard.
+// To end cleanly: close(grace, cancel) from a thread of its own while the io_context and the shard
+// still run. Or by its parts: close(); then wait_closed(); when it says false the device holds
+// requests (its target is silent): detach the device on the shard, which cancels them, and
+// wait_closed() again. Only then stop the shard.
 #pragma once
 
+#include "blockdev/front_end.hpp"
 #include "blockdev/nbd_export.hpp"
 #include "initiator/linux/error.hpp"
 #include "initiator/linux/ring.hpp"
@@ -30,35 +32,38 @@ namespace uaoe::blockdev {
 struct NbdServerConfig {
     std::size_t connections_count_max = 64; // handshakes included; more are closed at once
     std::chrono::milliseconds handshake_time_max{10'000};
-    // What connections share, besides 32 MiB that each has for itself. Address space; touched as
-    // needed.
-    std::size_t buffer_bytes = std::size_t{96} << 20U;
 };
 
-class NbdServer {
+class NbdServer final : public FrontEnd {
   public:
     using Config = NbdServerConfig;
-    // Runs a task on the ring's thread, in order; from any thread.
-    using Post = std::function<void(std::function<void()>)>;
 
     // Makes the socket at `path` (mode 0600) and starts to listen. A stale socket is replaced; a
     // live server's, or a file that is no socket, is left alone and refused. `context` must
     // outlive the server.
     static std::expected<std::unique_ptr<NbdServer>, Error>
-    listen(boost::asio::io_context& context, initiator::Shard& shard, NbdExport nbd_export,
+    listen(boost::asio::io_context& context, const DataThread& data, NbdExport nbd_export,
            const std::string& path, const Config& config = {});
-    // The same without a shard: on any ring that some thread drives.
+    // On a shard.
     static std::expected<std::unique_ptr<NbdServer>, Error>
-    listen(boost::asio::io_context& context, initiator::Ring& ring, Post post, NbdExport nbd_export,
-           const std::string& path, const Config& config = {});
+    listen(boost::asio::io_context& context, initiator::Shard& shard,
+           std::shared_ptr<BufferPool> buffers, NbdExport nbd_export, const std::string& path,
+           const Config& config = {});
 
     // Closes; does not wait. The shard's half lives on until its last connection has ended.
-    ~NbdServer();
-    NbdServer(const NbdServer&) = delete;
-    NbdServer& operator=(const NbdServer&) = delete;
+    ~NbdServer() override;
 
     // "nbd+unix:///1.0?socket=/run/uaoe/1.0.nbd"
     [[nodiscard]] std::string uri() const;
+    [[nodiscard]] std::string name() const override { return uri(); }
+
+    // From a thread that is neither the io_context's nor the ring's, while both run. Clients that
+    // do not read are cut after `grace`.
+    std::expected<void, Error> close(std::chrono::milliseconds grace,
+                                     const std::function<void()>& cancel) override;
+    // Socket clients have nowhere else to ask: closes. What the device still holds after `grace` is
+    // left to it.
+    void leave(std::chrono::milliseconds grace) override;
     [[nodiscard]] std::size_t connections_count() const; // in transmission; any thread
 
     // On the io_context's thread, or when nobody runs it. Ends listening, removes the socket if it

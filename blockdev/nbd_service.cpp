@@ -9,37 +9,48 @@
 
 namespace uaoe::blockdev {
 
-std::expected<std::shared_ptr<NbdService>, Error>
-NbdService::make(initiator::Ring& ring, NbdExport nbd_export, std::size_t buffer_bytes) {
-    auto arena = BufferArena::make(buffer_bytes);
-    if (!arena) {
-        return std::unexpected(std::move(arena.error()));
-    }
+namespace {
+
+std::unique_ptr<BufferArena> make_reserve() {
+    auto reserve = BufferArena::make(BufferArena::block_bytes_max);
+    return reserve ? std::move(*reserve) : nullptr;
+}
+
+} // namespace
+
+std::shared_ptr<NbdService> NbdService::make(initiator::Ring& ring, NbdExport nbd_export,
+                                             std::shared_ptr<BufferPool> buffers) {
     return std::shared_ptr<NbdService>(
-        new NbdService(ring, std::move(nbd_export), std::move(*arena)));
+        new NbdService(ring, std::move(nbd_export), std::move(buffers)));
 }
 
 NbdService::NbdService(initiator::Ring& ring, NbdExport nbd_export,
-                       std::unique_ptr<BufferArena> arena)
-    : ring_(ring), export_(std::move(nbd_export)), buffers_(std::move(arena)) {}
+                       std::shared_ptr<BufferPool> buffers)
+    : ring_(ring), export_(std::move(nbd_export)), buffers_(std::move(buffers)) {}
 
 NbdService::~NbdService() {
     UAOE_ASSERT(connections_.empty());
 }
 
 void NbdService::add(int fd, bool structured_replies) {
-    UAOE_ASSERT(!closing_);
-    auto reserve = BufferArena::make(BufferArena::block_bytes_max);
+    auto reserve = closing_ ? nullptr : make_reserve();
     if (!reserve) { // no address space is left: as if there were too many clients
         ::close(fd);
         --connections_count_;
+        tell_when_closed();
         return;
     }
     self_ = shared_from_this();
     connections_.push_back(std::make_unique<NbdConnection>(
-        ring_, buffers_, std::move(*reserve), export_, static_cast<NbdConnectionOwner&>(*this), fd,
+        ring_, *buffers_, std::move(reserve), export_, static_cast<NbdConnectionOwner&>(*this), fd,
         structured_replies));
     connections_.back()->start();
+}
+
+void NbdService::handle_input_ended(NbdConnection& /*connection*/) {
+    if (!closing_ && handle_gone_) {
+        handle_gone_();
+    }
 }
 
 void NbdService::handle_closed(NbdConnection& connection) {
@@ -56,6 +67,14 @@ void NbdService::close() {
     closing_ = true;
     for (const auto& connection : connections_) { // they end later, never in close()
         connection->close();
+    }
+    tell_when_closed();
+}
+
+void NbdService::leave() {
+    closing_ = true;
+    for (const auto& connection : connections_) {
+        connection->leave();
     }
     tell_when_closed();
 }

@@ -1,18 +1,18 @@
-// The shard's half of an NBD server: its connections in transmission and the buffers they share.
-// The listening half is nbd_server.cpp.
+// The shard's half of an NBD front end: its connections in transmission. Where they come from is
+// nbd_server.cpp (a listening socket) or nbd_kernel_device.cpp (the kernel's driver).
 #pragma once
 
 #include "blockdev/buffer_pool.hpp"
 #include "blockdev/nbd_connection.hpp"
 #include "blockdev/nbd_export.hpp"
-#include "initiator/linux/error.hpp"
 #include "initiator/linux/ring.hpp"
 
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
-#include <expected>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -23,10 +23,10 @@ namespace uaoe::blockdev {
 class NbdService final : public std::enable_shared_from_this<NbdService>,
                          private NbdConnectionOwner {
   public:
-    // `buffer_bytes`: shared by the connections; see BufferArena::make(). The ring and the export's
-    // device must outlive the last connection.
-    static std::expected<std::shared_ptr<NbdService>, Error>
-    make(initiator::Ring& ring, NbdExport nbd_export, std::size_t buffer_bytes);
+    // `buffers`: of the shard; many services share them. The ring and the export's device must
+    // outlive the last connection.
+    static std::shared_ptr<NbdService> make(initiator::Ring& ring, NbdExport nbd_export,
+                                            std::shared_ptr<BufferPool> buffers);
     ~NbdService();
     NbdService(const NbdService&) = delete;
     NbdService& operator=(const NbdService&) = delete;
@@ -36,23 +36,35 @@ class NbdService final : public std::enable_shared_from_this<NbdService>,
     [[nodiscard]] std::size_t connections_count() const { return connections_count_; }
     // Before add() is posted, so that the count is never short.
     void announce_connection() { ++connections_count_; }
-    // True once close() has run and the last connection is closed.
+    // True once close() or leave() has run and the last connection is closed.
     [[nodiscard]] bool wait_closed(std::chrono::milliseconds time_max);
 
+    // Before the first add(). Called on the ring's thread when a connection's client has gone, or
+    // has said that it goes, while neither close() nor leave() was called; its requests may still
+    // be under way.
+    void set_gone_handler(std::function<void()> handler) { handle_gone_ = std::move(handler); }
+
     // ---- the ring's thread ----
-    void add(int fd, bool structured_replies); // announced; see NbdConnection for `fd`
-    void close();                              // no add() after it
-    void cut();                                // throws away what clients do not read
-    [[nodiscard]] const BufferPool& buffers() const { return buffers_; }
+    // Announced; see NbdConnection for `fd`, which is closed at once after close() and leave().
+    void add(int fd, bool structured_replies);
+    // For clients that learn the size in another way than from nbd_export(), which another thread
+    // may be reading.
+    void resize(std::uint64_t size_bytes) { export_.set_size_bytes(size_bytes); }
+    void close(); // see NbdConnection for these three
+    void leave();
+    void cut();
+    [[nodiscard]] const BufferPool& buffers() const { return *buffers_; }
 
   private:
-    NbdService(initiator::Ring& ring, NbdExport nbd_export, std::unique_ptr<BufferArena> arena);
+    NbdService(initiator::Ring& ring, NbdExport nbd_export, std::shared_ptr<BufferPool> buffers);
+    void handle_input_ended(NbdConnection& connection) override;
     void handle_closed(NbdConnection& connection) override;
     void tell_when_closed();
 
     initiator::Ring& ring_;
     NbdExport export_;
-    BufferPool buffers_;
+    std::shared_ptr<BufferPool> buffers_;
+    std::function<void()> handle_gone_;
     std::vector<std::unique_ptr<NbdConnection>> connections_;
     std::shared_ptr<NbdService> self_; // while there are connections
     bool closing_ = false;

@@ -4,6 +4,7 @@
 
 #include "initiator/linux/error.hpp"
 #include "proto/address.hpp"
+#include "tools/control_protocol.hpp"
 
 #include <chrono>
 #include <expected>
@@ -26,10 +27,10 @@ struct DiscoverOptions {
 
 struct ServeOptions {
     proto::Address address;
-    std::vector<std::string> interfaces; // at least one
-    std::string nbd_socket;
-    std::chrono::seconds fail_after{180}; // 0: wait for ever
-    bool read_only = false;
+    std::vector<std::string> interfaces;    // at least one
+    LunOptions lun;                         // never FrontEndKind::automatic
+    std::string nbd_socket;                 // of FrontEndKind::socket
+    std::optional<std::uint32_t> nbd_index; // of FrontEndKind::nbd; nothing: any that is free
     std::chrono::seconds wait{10};
     std::string statistics_file; // empty: none
 };
@@ -51,7 +52,29 @@ struct PingOptions {
     bool json = false;
 };
 
-using CommandOptions = std::variant<DiscoverOptions, ServeOptions, IdentifyOptions, PingOptions>;
+struct AttachOptions {
+    std::string control_path = control_socket_default;
+    AttachRequest request;
+};
+
+struct DetachOptions {
+    std::string control_path = control_socket_default;
+    DetachRequest request;
+};
+
+struct ListOptions {
+    std::string control_path = control_socket_default;
+    bool json = false;
+};
+
+struct ShowOptions {
+    std::string control_path = control_socket_default;
+    std::string target;
+    bool json = false;
+};
+
+using CommandOptions = std::variant<DiscoverOptions, ServeOptions, IdentifyOptions, PingOptions,
+                                    AttachOptions, DetachOptions, ListOptions, ShowOptions>;
 
 // There is no command to run: --help, --version, or wrong usage.
 struct NothingToRun {

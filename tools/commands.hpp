@@ -16,4 +16,10 @@ using CommandResult = std::expected<ExitCode, Error>;
 [[nodiscard]] CommandResult run_identify(const IdentifyOptions& options);
 [[nodiscard]] CommandResult run_ping(const PingOptions& options);
 
+// These ask a running uaoed.
+[[nodiscard]] CommandResult run_attach(const AttachOptions& options);
+[[nodiscard]] CommandResult run_detach(const DetachOptions& options);
+[[nodiscard]] CommandResult run_list(const ListOptions& options);
+[[nodiscard]] CommandResult run_show(const ShowOptions& options);
+
 } // namespace uaoe::tools

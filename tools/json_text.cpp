@@ -211,6 +211,26 @@ std::string show_json(const ShowStatus& status, std::span<const Interface> inter
     return line_of(json);
 }
 
+std::string list_json(std::span<const ListEntry> entries) {
+    std::string text = "[";
+    for (const ListEntry& entry : entries) {
+        Json json;
+        json["address"] = proto::to_string(entry.address);
+        json["device"] = entry.device.empty() ? Json() : Json(entry.device);
+        json["frontend"] = entry.front_end;
+        json["size_bytes"] = entry.info.sectors.value * entry.info.sector_bytes;
+        json["state"] = entry.state;
+        json["model"] = entry.info.identify.model.view();
+        json["serial"] = entry.info.identify.serial.view();
+        json["read_only"] = entry.options.read_only;
+        json["fail_after_s"] = entry.options.fail_after.count();
+        std::string line = line_of(json);
+        line.pop_back();
+        text += (text.size() == 1 ? "\n" : ",\n") + line;
+    }
+    return text + (entries.empty() ? "]\n" : "\n]\n");
+}
+
 std::string ping_json(proto::Address address, std::span<const PingStatistics> paths) {
     Json json;
     json["address"] = proto::to_string(address);

@@ -4,6 +4,7 @@
 
 #include "initiator/status.hpp"
 #include "tools/interface.hpp"
+#include "tools/lun_options.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -37,6 +38,17 @@ struct ShowStatus {
 // The keys of `uaoe show --json`, on one line.
 [[nodiscard]] std::string show_json(const ShowStatus& status,
                                     std::span<const Interface> interfaces);
+
+struct ListEntry {
+    proto::Address address;
+    std::string device; // empty: none yet
+    std::string front_end;
+    std::string state; // "up", "silent", "down"; "waiting", "attaching", "detaching", "stuck"
+    LunOptions options;
+    initiator::DeviceInfo info; // zero sectors: not known yet
+};
+// `uaoe list --json`: an array, one object a line.
+[[nodiscard]] std::string list_json(std::span<const ListEntry> entries);
 
 struct PingStatistics {
     std::string interface;

@@ -30,6 +30,10 @@ CommandResult run(const std::vector<std::string>& arguments) {
             return run_identify(options);
         }
         CommandResult operator()(const PingOptions& options) const { return run_ping(options); }
+        CommandResult operator()(const AttachOptions& options) const { return run_attach(options); }
+        CommandResult operator()(const DetachOptions& options) const { return run_detach(options); }
+        CommandResult operator()(const ListOptions& options) const { return run_list(options); }
+        CommandResult operator()(const ShowOptions& options) const { return run_show(options); }
     };
     return std::visit(Runner{}, *parsed);
 }

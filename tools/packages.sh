@@ -2,9 +2,11 @@
 # and tests/run; not run by itself.
 
 packages_build="cmake ninja-build g++ pkg-config libboost1.81-dev liburing-dev libnl-3-dev libnl-route-3-dev
-libcli11-dev nlohmann-json3-dev libfmt-dev doctest-dev"
+libnl-genl-3-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev libsystemd-dev libfmt-dev doctest-dev"
 packages_quickstart="vblade iproute2 e2fsprogs libnbd-bin jq"
-packages_tests="vblade iproute2 e2fsprogs libnbd-bin qemu-utils fio jq procps"
+# For tests/guest. The guests' kernels are not among them: tests/guest/fetch-kernel downloads and unpacks them.
+packages_guest="qemu-system-x86 busybox-static cpio kmod xz-utils mdadm xfsprogs nbd-client socat udev"
+packages_tests="vblade iproute2 e2fsprogs libnbd-bin qemu-utils fio jq procps python3-minimal"
 
 # become_root "$0" "$@": runs the script again under sudo when it is not root.
 become_root() {

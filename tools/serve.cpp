@@ -1,18 +1,16 @@
-// `uaoe serve`: one LUN in the foreground.
+// `uaoe serve`: one LUN in the foreground, without uaoed.
 //
-// Two threads: the main one has the io_context (signals, NBD listening, files); the shard's drives
-// the target, from the first broadcast on. They talk by posting to each other.
+// Three threads: the main one has the io_context (signals, NBD listening, files); the shard's
+// drives the target, from the first broadcast on; and steps that wait (opening, ending) have one of
+// their own, because serving goes on meanwhile and signals are heard.
 #include "tools/commands.hpp"
 #include "tools/json_text.hpp"
+#include "tools/leftovers.hpp"
+#include "tools/lun.hpp"
 #include "tools/output.hpp"
-#include "tools/serve_reporter.hpp"
+#include "tools/process_setup.hpp"
 #include "tools/session.hpp"
 #include "tools/target_wait.hpp"
-#include "tools/text.hpp"
-#include "tools/trial_read.hpp"
-
-#include "blockdev/nbd_server.hpp"
-#include "initiator/linux/clock.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -25,8 +23,8 @@
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
+#include <filesystem>
 #include <fmt/format.h>
-#include <future>
 #include <thread>
 #include <unistd.h>
 
@@ -37,11 +35,10 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::chrono::milliseconds finish_grace = 5s; // for requests under way at the end
 constexpr std::chrono::milliseconds output_retry_time = 100ms;
-
-// Lines of the shard that the main thread has not printed yet. More are counted and thrown away.
-constexpr unsigned lines_waiting_max = 64;
+// A device that is used at the end is looked at again then.
+constexpr std::chrono::milliseconds busy_retry_time = 500ms;
+constexpr std::size_t buffer_bytes = std::size_t{96} << 20U;
 
 // Beside the file it will replace. Nobody else's, and not one that a killed server left.
 std::string temporary_name(const std::string& path) {
@@ -51,167 +48,159 @@ std::string temporary_name(const std::string& path) {
 
 class Serve {
   public:
-    Serve(const ServeOptions& options, Session session)
-        : options_(options), session_(std::move(session)), signals_(context_, SIGINT, SIGTERM),
-          statistics_signal_(context_, SIGUSR1), output_retry_(context_),
-          reporter_(options.address, options.fail_after, session_.interfaces,
-                    [this](const std::string& line) { report_from_shard(line); }) {}
+    explicit Serve(const ServeOptions& options)
+        : options_(options), signals_(context_, SIGINT, SIGTERM),
+          statistics_signal_(context_, SIGUSR1), output_retry_(context_) {}
     ~Serve() { join(); }
     Serve(const Serve&) = delete;
     Serve& operator=(const Serve&) = delete;
 
-    CommandResult run();
+    CommandResult run(Session session);
 
   private:
-    using Prepared = std::expected<initiator::Device*, Error>; // nullptr: interrupted
+    using Found = std::expected<std::optional<initiator::TargetStatus>, Error>;
+    using Opened = std::expected<std::unique_ptr<Lun>, Error>; // nullptr: interrupted
 
-    // On the shard's thread.
-    void run_shard();
-    Prepared prepare();
-    Prepared attach(const initiator::TargetStatus& target);
-    [[nodiscard]] ShowStatus show_status(initiator::Device& device);
-    void report_from_shard(const std::string& line);
-
-    // On the main thread.
     void await_signal();
     void await_statistics_signal();
-    void handle_prepared(Prepared prepared);
-    std::expected<void, Error> listen(initiator::Device& device);
-    void print_uri();
+    void handle_found(const Found& found);
+    void handle_opened(Opened opened);
+    void print_name();
     void begin_end();
-    void handle_end(const std::string& statistics);
+    void handle_end(const std::expected<void, Error>& closed, const std::string& statistics);
     void write_statistics(const std::string& json);
     void fail(Error error);
     void join();
 
-    // On a thread of its own, because it waits: serving goes on meanwhile, and signals are heard.
-    void finish();
+    // On the thread of steps that wait.
+    Opened open();
+    void close();
 
     const ServeOptions& options_;
-    Session session_;
     asio::io_context context_;
     asio::signal_set signals_;
     asio::signal_set statistics_signal_;
     asio::steady_timer output_retry_;
-    std::atomic<unsigned> lines_waiting_count_ = 0;
-    std::atomic<unsigned> lines_dropped_count_ = 0;
-    ServeReporter reporter_;
-    std::thread shard_thread_;
-    std::thread finish_thread_;
-    std::atomic<bool> interrupted_ = false;
+    UblkAccess ublk_;
+    std::unique_ptr<ShardHost> host_;
+    std::thread step_thread_;
+    std::atomic<unsigned> signals_count_ = 0;
     bool ending_ = false;
-    initiator::Device* device_ = nullptr;
-    std::string uri_;
-    std::unique_ptr<blockdev::NbdServer> server_;
+    std::shared_ptr<Lun> lun_;
     CommandResult result_ = ExitCode::done;
 };
 
-CommandResult Serve::run() {
+CommandResult Serve::run(Session session) {
+    auto host =
+        ShardHost::make(context_, std::move(session), buffer_bytes,
+                        {.report = [](const std::string& line) { report(line); }, .event = {}});
+    if (!host) {
+        return std::unexpected(std::move(host.error()));
+    }
+    host_ = std::move(*host);
     await_signal();
     await_statistics_signal();
-    shard_thread_ = std::thread([this] { run_shard(); });
+    host_->start([this](Session& started) {
+        auto found = wait_for_target(started, options_.address, WaitGoal::ready, options_.wait,
+                                     true, [this] { return signals_count_ > 0; });
+        asio::post(context_, [this, found = std::move(found)] { handle_found(found); });
+    });
     context_.run();
     join();
     return result_;
 }
 
 void Serve::join() {
-    if (finish_thread_.joinable()) {
-        finish_thread_.join();
+    if (step_thread_.joinable()) {
+        step_thread_.join();
     }
-    if (shard_thread_.joinable()) {
-        session_.shard->stop();
-        shard_thread_.join();
-    }
-}
-
-void Serve::run_shard() {
-    Prepared prepared = prepare();
-    const bool serves = prepared && *prepared != nullptr;
-    asio::post(context_, [this, prepared = std::move(prepared)]() mutable {
-        handle_prepared(std::move(prepared));
-    });
-    if (serves) {
-        session_.shard->run();
+    if (host_) {
+        host_->stop();
     }
 }
 
-Serve::Prepared Serve::prepare() {
-    const auto found = wait_for_target(session_, options_.address, WaitGoal::ready, options_.wait,
-                                       true, [this] { return interrupted_.load(); });
+void Serve::handle_found(const Found& found) {
     if (!found) {
-        return std::unexpected(found.error());
+        fail(found.error());
+    } else if (!*found) {
+        context_.stop(); // interrupted
+    } else {
+        step_thread_ = std::thread([this] {
+            asio::post(context_, [this, opened = std::make_shared<Opened>(open())] {
+                handle_opened(std::move(*opened));
+            });
+        });
     }
-    return *found ? attach(**found) : Prepared(nullptr);
 }
 
-Serve::Prepared Serve::attach(const initiator::TargetStatus& target) {
-    if (auto conflict = conflict_error(target, session_.interfaces)) {
-        return std::unexpected(std::move(*conflict));
+Serve::Opened Serve::open() {
+    if (options_.lun.front_end != FrontEndKind::socket) {
+        clean_leftovers(ublk_, report);
     }
-    const auto device = session_.shard->attach(
-        options_.address, {.fail_after = options_.fail_after, .read_only = options_.read_only});
-    if (!device) {
-        const bool small_mtu = device.error() == initiator::AttachError::unusable_mtu;
-        return std::unexpected(
-            Error{.what = "cannot open " + proto::to_string(options_.address),
-                  .why = small_mtu ? "no path carries a whole sector" : "it has just gone",
-                  .what_to_do = small_mtu ? "raise the MTU of the interface and of the network"
-                                          : "try again"});
+    auto lock = LunLock::take(options_.address);
+    if (!lock) {
+        return std::unexpected(std::move(lock.error()));
     }
-    const auto read = trial_read(*session_.shard, **device, options_.wait,
-                                 [this] { return interrupted_.load(); });
-    if (!read) {
-        return std::unexpected(read.error());
-    }
-    if (!*read) {
-        return nullptr;
-    }
-    session_.shard->set_event_handler(
-        [this](const initiator::Event& event) { reporter_.handle(session_.shard->now(), event); });
-    session_.shard->set_error_handler([this](const Error& error) {
-        report_from_shard("uaoe: " + error.line() + "; it is tried again every second");
-    });
-    return *device;
+    return Lun::open({.context = context_,
+                      .ublk = ublk_,
+                      .store = nullptr,
+                      .report = [](const std::string& line) { report(line); },
+                      .interrupted = [this] { return signals_count_ > 0; }},
+                     *host_, std::move(*lock),
+                     {.address = options_.address,
+                      .options = options_.lun,
+                      .nbd_index = options_.nbd_index,
+                      .socket_path = options_.nbd_socket,
+                      .wait = options_.wait});
 }
 
-ShowStatus Serve::show_status(initiator::Device& device) {
-    initiator::Engine& engine = session_.shard->engine();
-    return {.device = engine.device_status(session_.shard->index_of(device)),
-            .target = *engine.target(options_.address),
-            .counters = engine.counters(),
-            .front_end = "nbd-socket",
-            .device_name = uri_};
-}
-
-// The shard never writes: a terminal that is stopped would stop its I/O.
-void Serve::report_from_shard(const std::string& line) {
-    if (lines_waiting_count_.fetch_add(1) >= lines_waiting_max) {
-        --lines_waiting_count_;
-        ++lines_dropped_count_;
+void Serve::handle_opened(Opened opened) {
+    step_thread_.join();
+    if (!opened) {
+        fail(std::move(opened.error()));
         return;
     }
-    asio::post(context_, [this, line] {
-        --lines_waiting_count_;
-        if (const unsigned dropped = lines_dropped_count_.exchange(0); dropped > 0) {
-            report(fmt::format("{}: {} more changes were not shown",
-                               proto::to_string(options_.address), dropped));
-        }
-        report(line);
-    });
+    lun_ = std::move(*opened);
+    if (!lun_) {
+        context_.stop(); // interrupted
+        return;
+    }
+    print_name();
+    if (signals_count_ > 0) {
+        begin_end();
+    }
 }
 
+// It can be used already; signals are heard while standard output is stopped.
+void Serve::print_name() {
+    if (ending_) {
+        return;
+    }
+    if (!output_is_ready()) {
+        output_retry_.expires_after(output_retry_time);
+        output_retry_.async_wait([this](const boost::system::error_code&) { print_name(); });
+        return;
+    }
+    if (auto written = write_output(lun_->name() + "\n"); !written) {
+        result_ = std::unexpected(written.error());
+        begin_end();
+    }
+}
+
+// The first ends it once nobody uses it, the second although somebody does, the next at once. A
+// socket's clients see the end of their connection, so there the first counts for two.
 void Serve::await_signal() {
     signals_.async_wait([this](const boost::system::error_code& error, int /*signal*/) {
         if (error) {
             return;
         }
-        if (interrupted_.exchange(true)) {
+        const unsigned at_once = options_.lun.front_end == FrontEndKind::socket ? 2 : 3;
+        if (++signals_count_ >= at_once) {
             report("ended at once; requests that were under way are lost");
             _exit(static_cast<int>(ExitCode::failed)); // the socket's file is gone already
         }
         await_signal();
-        if (server_) {
+        if (lun_) {
             begin_end();
         }
     });
@@ -223,64 +212,18 @@ void Serve::await_statistics_signal() {
             return;
         }
         await_statistics_signal();
-        if (!server_ || ending_) {
+        if (!lun_ || ending_) {
             return;
         }
         // Collected on the shard, written here: no file is touched on the shard's thread.
-        session_.shard->post([this, device = device_] {
-            asio::post(context_, [this, status = show_status(*device)] {
-                write_statistics(show_json(status, session_.interfaces));
+        host_->shard().post([this, lun = lun_] {
+            asio::post(context_, [this, status = lun->show_status()] {
+                if (status) {
+                    write_statistics(show_json(*status, host_->interfaces()));
+                }
             });
         });
     });
-}
-
-void Serve::handle_prepared(Prepared prepared) {
-    if (!prepared) {
-        fail(prepared.error());
-        return;
-    }
-    device_ = *prepared;
-    if (device_ == nullptr) {
-        context_.stop();
-        return;
-    }
-    if (auto listening = listen(*device_); !listening) {
-        result_ = std::unexpected(listening.error());
-        begin_end();
-        return;
-    }
-    if (interrupted_) {
-        begin_end();
-    }
-}
-
-std::expected<void, Error> Serve::listen(initiator::Device& device) {
-    auto server = blockdev::NbdServer::listen(context_, *session_.shard,
-                                              blockdev::NbdExport(device), options_.nbd_socket);
-    if (!server) {
-        return std::unexpected(server.error());
-    }
-    server_ = std::move(*server);
-    uri_ = server_->uri();
-    print_uri();
-    return {};
-}
-
-// Clients may connect already; signals are heard while standard output is stopped.
-void Serve::print_uri() {
-    if (ending_) {
-        return;
-    }
-    if (!output_is_ready()) {
-        output_retry_.expires_after(output_retry_time);
-        output_retry_.async_wait([this](const boost::system::error_code&) { print_uri(); });
-        return;
-    }
-    if (auto written = write_output(uri_ + "\n"); !written) {
-        result_ = std::unexpected(written.error());
-        begin_end();
-    }
 }
 
 void Serve::fail(Error error) {
@@ -288,40 +231,41 @@ void Serve::fail(Error error) {
     context_.stop();
 }
 
-// Stops listening; the rest goes on in finish() until the requests under way are done.
 void Serve::begin_end() {
-    if (std::exchange(ending_, true)) {
-        return;
+    if (!std::exchange(ending_, true)) {
+        step_thread_ = std::thread([this] { close(); });
     }
-    if (server_) {
-        server_->close();
-    }
-    finish_thread_ = std::thread([this] { finish(); });
 }
 
-void Serve::finish() {
-    const bool done = !server_ || server_->wait_closed(finish_grace);
-    if (!done) {
-        report(proto::to_string(options_.address) +
-               ": requests are still under way; they are cancelled");
+void Serve::close() {
+    std::string statistics;
+    std::expected<void, Error> closed;
+    bool told = false;
+    while (true) {
+        if (const auto status = host_->call([this] { return lun_->show_status(); })) {
+            statistics = show_json(*status, host_->interfaces());
+        }
+        const bool force = options_.lun.front_end == FrontEndKind::socket || signals_count_ > 1;
+        closed = lun_->close(force);
+        if (closed || force || !lun_->is_usable()) {
+            break;
+        }
+        if (!std::exchange(told, true)) {
+            report("uaoe: " + closed.error().what + ": " + closed.error().why +
+                   "; serving ends once it is free; a second signal ends it now");
+        }
+        std::this_thread::sleep_for(busy_retry_time);
     }
-    std::promise<std::string> statistics;
-    session_.shard->post([&] {
-        statistics.set_value(show_json(show_status(*device_), session_.interfaces));
-        session_.shard->detach(*device_);
-    });
-    std::string json = statistics.get_future().get();
-    if (!done && !server_->wait_closed(1s)) {
-        report(proto::to_string(options_.address) + ": a client did not let go of its connection");
-    }
-    asio::post(context_, [this, json = std::move(json)] { handle_end(json); });
+    asio::post(context_, [this, closed, statistics] { handle_end(closed, statistics); });
 }
 
-void Serve::handle_end(const std::string& statistics) {
+void Serve::handle_end(const std::expected<void, Error>& closed, const std::string& statistics) {
+    if (!closed && result_) {
+        result_ = std::unexpected(closed.error());
+    }
     if (!options_.statistics_file.empty()) {
         write_statistics(statistics);
     }
-    server_.reset();
     context_.stop();
 }
 
@@ -379,10 +323,18 @@ CommandResult run_serve(const ServeOptions& options) {
     if (!session) {
         return std::unexpected(session.error());
     }
+    if (options.lun.front_end != FrontEndKind::socket) {
+        std::error_code ignored;
+        set_up_process({std::filesystem::current_path(ignored).string(),
+                        std::filesystem::absolute(options.statistics_file + ".", ignored)
+                            .parent_path()
+                            .string()},
+                       "uaoe");
+    }
     for (const Error& down : session->shard->interfaces_down()) {
         report("uaoe: " + down.line() + "; serving goes on without it until then");
     }
-    return Serve(options, std::move(*session)).run();
+    return Serve(options).run(std::move(*session));
 }
 
 } // namespace uaoe::tools

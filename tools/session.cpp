@@ -23,7 +23,12 @@ std::expected<ShardNumber, Error> ShardNumber::claim() {
                                      .why = std::strerror(errno),
                                      .what_to_do = "check the limit on open files (`ulimit -n`)"});
     }
-    for (std::uint8_t value = 0; value < initiator::tag_shards_max; ++value) {
+    // Not the first one that is free: after a restart that would be the predecessor's, whose
+    // answers may still be under way.
+    const auto first =
+        static_cast<std::uint64_t>(initiator::clock_now().time_since_epoch().count()) >> 10U;
+    for (std::uint64_t i = 0; i < initiator::tag_shards_max; ++i) {
+        const auto value = static_cast<std::uint8_t>((first + i) % initiator::tag_shards_max);
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
         const std::string name = "uaoe-shard-" + std::to_string(value);

@@ -31,11 +31,8 @@ bool has_path(const initiator::TargetStatus& target, PathState state) {
     return std::ranges::any_of(target.paths, [&](const auto& path) { return path.state == state; });
 }
 
-bool is_usable(const std::optional<initiator::TargetStatus>& target, WaitGoal goal) {
-    if (!target || goal == WaitGoal::answers) {
-        return target.has_value();
-    }
-    return target->state == TargetState::ready && has_path(*target, PathState::up);
+bool is_enough(const std::optional<initiator::TargetStatus>& target, WaitGoal goal) {
+    return goal == WaitGoal::answers ? target.has_value() : is_usable(target);
 }
 
 std::string others_text(std::size_t count) {
@@ -77,6 +74,14 @@ class Progress {
 };
 
 } // namespace
+
+bool is_usable(const std::optional<initiator::TargetStatus>& target) {
+    return target && target->state == TargetState::ready && has_path(*target, PathState::up);
+}
+
+bool is_being_checked(const initiator::TargetStatus& target) {
+    return has_path(target, PathState::unverified);
+}
 
 std::string missing_text(const Sighting& sighting) {
     if (!sighting.target) {
@@ -184,21 +189,20 @@ wait_for_target(Session& session, proto::Address address, WaitGoal goal, initiat
             progress.update(*session.shard);
         }
         const auto target = session.shard->engine().target(address);
-        if (!is_usable(target, goal)) {
+        if (!is_enough(target, goal)) {
             usable_since.reset();
             return false;
         }
         const initiator::Time now = initiator::clock_now();
         usable_since = usable_since.value_or(now);
         const bool is_settled = now - *usable_since >= settle_time;
-        return is_settled &&
-               (goal == WaitGoal::answers || !has_path(*target, PathState::unverified));
+        return is_settled && (goal == WaitGoal::answers || !is_being_checked(*target));
     });
     if (interrupted && interrupted()) {
         return std::optional<initiator::TargetStatus>{};
     }
     Sighting sighting = look(*session.shard, address);
-    if (!is_usable(sighting.target, goal)) {
+    if (!is_enough(sighting.target, goal)) {
         return std::unexpected(absent_error(address, session.interface_names(), sighting, wait));
     }
     return sighting.target;

@@ -24,6 +24,11 @@ struct Sighting {
     std::size_t others_count = 0; // other targets that answer
 };
 
+// A path of it may carry data; for WaitGoal::ready.
+[[nodiscard]] bool is_usable(const std::optional<initiator::TargetStatus>& target);
+// Not every path heard of has been asked for its disk.
+[[nodiscard]] bool is_being_checked(const initiator::TargetStatus& target);
+
 // "no answer to Query Config yet"
 [[nodiscard]] std::string missing_text(const Sighting& sighting);
 

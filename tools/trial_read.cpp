@@ -1,9 +1,8 @@
 // The trial read.
 #include "tools/trial_read.hpp"
 
-#include "initiator/linux/clock.hpp"
-
 #include <algorithm>
+#include <future>
 #include <vector>
 
 namespace uaoe::tools {
@@ -12,41 +11,47 @@ using namespace std::chrono_literals;
 
 namespace {
 
-class TrialOwner final : public initiator::RequestOwner {
+class Trial final : public initiator::RequestOwner {
   public:
-    void handle_completion(initiator::Request& /*request*/) override { done = true; }
-    bool done = false;
+    explicit Trial(std::size_t sector_bytes) : buffer_(sector_bytes) {
+        request.operation = initiator::Operation::read;
+        request.sectors = {1};
+        request.buffer = buffer_;
+        request.owner = this;
+    }
+    void handle_completion(initiator::Request& /*request*/) override { done_.set_value(); }
+    std::future<void> done() { return done_.get_future(); }
+    initiator::Request request;
+
+  private:
+    std::vector<std::byte> buffer_;
+    std::promise<void> done_;
 };
 
 } // namespace
 
-std::expected<bool, Error> trial_read(initiator::Shard& shard, initiator::Device& device,
-                                      initiator::Duration wait,
+std::expected<bool, Error> trial_read(ShardHost& host, initiator::Device& device,
+                                      std::chrono::seconds wait,
                                       const std::function<bool()>& interrupted) {
-    TrialOwner owner;
-    std::vector<std::byte> buffer(device.info().sector_bytes);
-    initiator::Request request;
-    request.operation = initiator::Operation::read;
-    request.sectors = {1};
-    request.buffer = buffer;
-    request.owner = &owner;
-    device.submit(request);
-    const initiator::Time end = initiator::clock_now() + std::max<initiator::Duration>(wait, 1s);
-    const auto ended = [&] { return owner.done || interrupted(); };
-    while (!ended() && initiator::clock_now() < end) {
-        shard.run_until(ended, 50ms);
-    }
-    const proto::Address address = device.info().address;
-    const bool answered = owner.done;
-    if (answered && request.status == initiator::Status::ok) {
+    Trial trial(device.info().sector_bytes);
+    const auto done = trial.done();
+    host.call([&] { device.submit(trial.request); });
+    const auto is_interrupted = [&] { return interrupted && interrupted(); };
+    const auto end = std::chrono::steady_clock::now() + std::max(wait, 1s);
+    bool answered = false;
+    do {
+        answered = done.wait_for(50ms) == std::future_status::ready;
+    } while (!answered && !is_interrupted() && std::chrono::steady_clock::now() < end);
+    if (answered && trial.request.status == initiator::Status::ok) {
         return true;
     }
-    shard.detach(device); // the request comes back now, if it has not
-    if (!answered && interrupted()) {
+    const proto::Address address = device.info().address;
+    host.call([&] { host.shard().detach(device); }); // the request comes back now, if it has not
+    if (!answered && is_interrupted()) {
         return false;
     }
     return std::unexpected(
-        trial_read_error(address, answered ? request.status : initiator::Status::timed_out));
+        trial_read_error(address, answered ? trial.request.status : initiator::Status::timed_out));
 }
 
 Error trial_read_error(proto::Address address, initiator::Status status) {

@@ -3,18 +3,18 @@
 #pragma once
 
 #include "initiator/linux/error.hpp"
-#include "initiator/linux/shard.hpp"
+#include "tools/shard_host.hpp"
 
+#include <chrono>
 #include <expected>
 #include <functional>
 
 namespace uaoe::tools {
 
-// On the shard's thread. Sector 0, once. True: it can be read. False: interrupted. Whenever it is
-// not true the device has been detached, because the request must not outlive its buffer.
-[[nodiscard]] std::expected<bool, Error> trial_read(initiator::Shard& shard,
-                                                    initiator::Device& device,
-                                                    initiator::Duration wait,
+// Sector 0, once; not on the shard's thread. True: it can be read. False: interrupted. Whenever it
+// is not true the device has been detached, because the request must not outlive its buffer.
+[[nodiscard]] std::expected<bool, Error> trial_read(ShardHost& host, initiator::Device& device,
+                                                    std::chrono::seconds wait,
                                                     const std::function<bool()>& interrupted);
 
 [[nodiscard]] Error trial_read_error(proto::Address address, initiator::Status status);

@@ -19,7 +19,7 @@ struct Bench {
     test::RingLoop loop;
     test::MemoryDevice device{loop.ring(), {.bytes = 1U << 16U}};
     std::shared_ptr<blockdev::NbdService> service =
-        *blockdev::NbdService::make(loop.ring(), blockdev::NbdExport(device), 1);
+        blockdev::NbdService::make(loop.ring(), blockdev::NbdExport(device), test::make_pool(1));
 };
 
 } // namespace

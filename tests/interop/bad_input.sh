@@ -63,7 +63,7 @@ same "the file is untouched" precious "$(cat "$work/file")"
 refused "a socket path that is too long" 2 '' serve 1.0 -i i0 --nbd-socket "$work/$(printf '%0120d' 0)"
 
 start_serve 1.0 -i i0
-refused "socket in use" 1 'nbd\.sock.*another server' serve 1.0 -i i0 --nbd-socket "$work/nbd.sock"
+refused "socket in use" 1 '1\.0 is in use: process [0-9]+ \(uaoe\)' serve 1.0 -i i0 --nbd-socket "$work/nbd.sock"
 same "the first server goes on" $((4 << 20)) "$(timeout 10 nbdinfo --size "$uri")"
 # A server that was killed leaves its socket's file; the next one replaces it.
 end_background "$serve_pid" KILL

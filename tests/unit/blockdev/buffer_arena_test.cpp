@@ -3,9 +3,11 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <random>
+#include <sys/mman.h>
 #include <vector>
 
 using namespace uaoe;
@@ -106,6 +108,40 @@ TEST_CASE("arena: every block size divides the whole capacity") {
         }
         CHECK(arena->free_bytes() == arena->capacity_bytes());
     }
+}
+
+TEST_CASE("arena: may be small, and its memory there beforehand") {
+    auto arena = BufferArena::make(3U << 20U, 1U << 20U);
+    REQUIRE(arena.has_value());
+    CHECK((*arena)->capacity_bytes() == 3U << 20U);
+    CHECK((*arena)->largest_block_bytes() == 1U << 20U);
+    const auto first = (*arena)->allocate(1U << 20U);
+    REQUIRE(first.size() == 1U << 20U);
+    first[5000] = std::byte{9};
+    (*arena)->populate(100U << 20U); // all there is; what is in use stays as it is
+    CHECK(first[5000] == std::byte{9});
+    std::vector<unsigned char> resident(256);
+    const auto second = (*arena)->allocate(1U << 20U);
+    REQUIRE(mincore(second.data(), second.size(), resident.data()) == 0);
+    CHECK(std::ranges::all_of(resident, [](unsigned char page) { return (page & 1U) != 0; }));
+    const auto third = (*arena)->allocate(4097);
+    CHECK(!third.empty());
+    CHECK((*arena)->allocate(1U << 20U).empty());
+    (*arena)->release(third);
+    (*arena)->release(second);
+    (*arena)->release(first);
+    CHECK((*arena)->free_bytes() == 3U << 20U);
+}
+
+TEST_CASE("pool: what is larger than a block of the shared arena comes from the reserve") {
+    auto arena = BufferArena::make(4U << 20U, 1U << 20U);
+    REQUIRE(arena.has_value());
+    BufferPool pool(std::move(*arena));
+    Client client;
+    const auto buffer = pool.allocate(client, 2U << 20U);
+    CHECK(buffer.size() == 2U << 20U);
+    CHECK(pool.arena().free_bytes() == 4U << 20U);
+    pool.release(client, buffer);
 }
 
 TEST_CASE("pool: a client that holds nothing never waits, whatever the others hold") {

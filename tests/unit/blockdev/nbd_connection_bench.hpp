@@ -59,12 +59,9 @@ class Client {
 
 struct Bench {
     explicit Bench(const MemoryDevice::Options& options = {}, std::size_t buffer_bytes = 1)
-        : device(loop.ring(), options), service([&] {
-              auto made = blockdev::NbdService::make(loop.ring(), blockdev::NbdExport(device),
-                                                     buffer_bytes);
-              REQUIRE(made.has_value());
-              return *made;
-          }()) {}
+        : device(loop.ring(), options),
+          service(blockdev::NbdService::make(loop.ring(), blockdev::NbdExport(device),
+                                             make_pool(buffer_bytes))) {}
     // Whatever a test did: everything comes back.
     ~Bench() {
         device.held = false;

@@ -33,9 +33,8 @@ int main(int argc, char** argv) {
     test::RingLoop loop;
     test::MemoryDevice device(loop.ring(), options);
     boost::asio::io_context context;
-    auto server = blockdev::NbdServer::listen(
-        context, loop.ring(), [&loop](std::function<void()> task) { loop.post(std::move(task)); },
-        blockdev::NbdExport(device), argv[1]);
+    auto server = blockdev::NbdServer::listen(context, loop.data_thread(),
+                                              blockdev::NbdExport(device), argv[1]);
     if (!server) {
         std::fprintf(stderr, "nbd_memory_server: %s\n", server.error().line().c_str());
         return 1;

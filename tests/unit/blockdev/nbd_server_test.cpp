@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <string>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -97,10 +98,8 @@ struct BlockingClient {
 struct Running {
     explicit Running(const std::string& path, const NbdServer::Config& config = {})
         : device(loop.ring(), {}) {
-        auto made = NbdServer::listen(
-            context, loop.ring(),
-            [this](std::function<void()> task) { loop.post(std::move(task)); },
-            blockdev::NbdExport(device), path, config);
+        auto made = NbdServer::listen(context, loop.data_thread(), blockdev::NbdExport(device),
+                                      path, config);
         REQUIRE(made.has_value());
         server = std::move(*made);
         shard = std::thread([this] { loop.run(); });
@@ -118,8 +117,8 @@ struct Running {
     Running(const Running&) = delete;
     Running& operator=(const Running&) = delete;
 
-    RingLoop loop;
-    MemoryDevice device;
+    mutable RingLoop loop;
+    mutable MemoryDevice device;
     boost::asio::io_context context;
     std::unique_ptr<NbdServer> server;
     std::thread shard;
@@ -255,6 +254,34 @@ TEST_CASE("server: too many clients are closed at once, and there is room again 
         usleep(10'000);
     }
     FAIL("no room came back");
+}
+
+TEST_CASE("server: as a front end it closes with requests that the device holds") {
+    const Folder folder;
+    const std::string path = folder / "s";
+    const Running running(path);
+    CHECK(running.server->name() == running.server->uri());
+    const BlockingClient client(path);
+    negotiate(client);
+    running.device.held = true;
+    client.send(RequestBytes{.type = flush_type, .cookie = 1}.bytes());
+    while (running.device.submitted_count == 0) {
+        usleep(1000);
+    }
+    unsigned cancelled_count = 0;
+    const auto closed = running.server->close(std::chrono::milliseconds{50}, [&] {
+        ++cancelled_count;
+        std::promise<void> done;
+        running.loop.post([&] {
+            running.device.forced_status = initiator::Status::cancelled;
+            running.device.complete_all();
+            done.set_value();
+        });
+        done.get_future().wait();
+    });
+    CHECK(closed.has_value());
+    CHECK(cancelled_count == 1);
+    CHECK_FALSE(std::filesystem::exists(path));
 }
 
 TEST_CASE("server: close() ends negotiating and idle clients and removes the socket") {

@@ -2,12 +2,14 @@
 // and for programs that serve without a NIC.
 #pragma once
 
+#include "blockdev/front_end.hpp"
 #include "initiator/linux/ring.hpp"
 #include "proto/assert.hpp"
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <poll.h>
@@ -17,6 +19,12 @@
 #include <vector>
 
 namespace uaoe::test {
+
+inline std::shared_ptr<blockdev::BufferPool> make_pool(std::size_t bytes) {
+    auto arena = blockdev::BufferArena::make(bytes);
+    UAOE_ASSERT(arena.has_value());
+    return std::make_shared<blockdev::BufferPool>(std::move(*arena));
+}
 
 class RingLoop {
   public:
@@ -33,6 +41,12 @@ class RingLoop {
     RingLoop& operator=(const RingLoop&) = delete;
 
     [[nodiscard]] initiator::Ring& ring() { return ring_; }
+    // With buffers of its own.
+    [[nodiscard]] blockdev::DataThread data_thread(std::size_t buffer_bytes = 96U << 20U) {
+        return {.ring = ring_,
+                .post = [this](std::function<void()> task) { post(std::move(task)); },
+                .buffers = make_pool(buffer_bytes)};
+    }
 
     // One turn; waits at most `timeout`.
     void turn(std::optional<initiator::Duration> timeout) {

@@ -56,17 +56,68 @@ TEST_CASE("serve: defaults and everything at once") {
     const auto plain =
         parsed<ServeOptions>({"serve", "1.0", "-i", "eth1", "--nbd-socket", "/run/x.sock"});
     CHECK(plain.address == proto::Address{1, 0});
-    CHECK(plain.fail_after == 180s);
+    CHECK(plain.lun == LunOptions{FrontEndKind::socket, 180s, false});
     CHECK(plain.wait == 10s);
-    CHECK_FALSE(plain.read_only);
+    CHECK(plain.nbd_socket == "/run/x.sock");
     const auto full = parsed<ServeOptions>({"serve", "-i", "eth1", "-i", "eth2", "1.0",
                                             "--nbd-socket=x", "--fail-after", "0", "--read-only",
                                             "--wait", "3", "--stats", "s.json"});
     CHECK(full.interfaces.size() == 2);
-    CHECK(full.fail_after == 0s);
-    CHECK(full.read_only);
+    CHECK(full.lun == LunOptions{FrontEndKind::socket, 0s, true});
     CHECK(full.wait == 3s);
     CHECK(full.statistics_file == "s.json");
+}
+
+TEST_CASE("serve: one front end of three") {
+    const std::vector<std::string> base = {"serve", "1.0", "-i", "eth1"};
+    const auto with = [&](std::vector<std::string> more) {
+        std::vector<std::string> all = base;
+        all.insert(all.end(), more.begin(), more.end());
+        return all;
+    };
+    CHECK(parsed<ServeOptions>(with({"--ublk"})).lun.front_end == FrontEndKind::ublk);
+    const auto any = parsed<ServeOptions>(with({"--nbd-device"}));
+    CHECK(any.lun.front_end == FrontEndKind::nbd);
+    CHECK_FALSE(any.nbd_index.has_value());
+    CHECK(parsed<ServeOptions>(with({"--nbd-device", "/dev/nbd7"})).nbd_index == 7);
+    CHECK(parsed<ServeOptions>(with({"--nbd-device=nbd0"})).nbd_index == 0);
+    CHECK(contains(refusal(with({"--nbd-device", "/dev/nbd"})), "/dev/nbd0"));
+    CHECK(contains(refusal(with({"--nbd-device", "/dev/sda"})), "/dev/sda"));
+    CHECK(contains(refusal(with({"--nbd-device", "--ublk"})), "--ublk"));
+    CHECK(contains(refusal(base), "--ublk"));
+}
+
+TEST_CASE("attach: defaults and everything at once") {
+    const auto plain = parsed<AttachOptions>({"attach", "1.0"});
+    CHECK(plain.request == AttachRequest{.address = {1, 0}});
+    CHECK(plain.control_path == control_socket_default);
+    // The address behind --nbd-device is not its device.
+    const auto full =
+        parsed<AttachOptions>({"attach", "--nbd-device", "1.0", "--fail-after", "5", "--read-only",
+                               "--wait", "0", "--persist", "--control", "/run/x"});
+    CHECK(full.request == AttachRequest{.address = {1, 0},
+                                        .front_end = FrontEndKind::nbd,
+                                        .nbd_index = std::nullopt,
+                                        .fail_after = 5s,
+                                        .read_only = true,
+                                        .wait = 0s,
+                                        .persist = true});
+    CHECK(full.control_path == "/run/x");
+    CHECK(parsed<AttachOptions>({"attach", "1.0", "--export"}).request.front_end ==
+          FrontEndKind::socket);
+    CHECK(contains(refusal({"attach", "1.0", "--export", "--ublk"}), "--export"));
+    CHECK(contains(refusal({"attach", "one"}), "shelf.slot"));
+    refusal({"attach"});
+}
+
+TEST_CASE("detach, list and show") {
+    const auto detach = parsed<DetachOptions>({"detach", "/dev/ublkb0", "--force"});
+    CHECK(detach.request == DetachRequest{.target = "/dev/ublkb0", .force = true});
+    CHECK(parsed<ListOptions>({"list", "--json"}).json);
+    CHECK(parsed<ShowOptions>({"show", "1.0"}).target == "1.0");
+    refusal({"detach"});
+    refusal({"show", ""});
+    refusal({"list", "1.0"});
 }
 
 TEST_CASE("ping and identify") {

@@ -1,0 +1,140 @@
+// uaoe.toml: what is taken, and where a mistake is said to be.
+#include "tools/daemon/config_file.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+using namespace uaoe;
+using namespace uaoe::tools;
+using namespace std::chrono_literals;
+
+namespace {
+
+DaemonConfig parsed(std::string_view text) {
+    DaemonConfig config;
+    const auto result = parse_config(text, "x.toml", config);
+    REQUIRE_MESSAGE(result.has_value(), (result ? "" : result.error().line()));
+    return config;
+}
+
+// And the configuration is as it was.
+std::string refusal(std::string_view text) {
+    DaemonConfig config;
+    config.buffer_mib = 77;
+    const auto result = parse_config(text, "x.toml", config);
+    REQUIRE_FALSE(result.has_value());
+    CHECK(config.buffer_mib == 77);
+    CHECK(config.luns.empty());
+    return result.error().line();
+}
+
+class Folder {
+  public:
+    Folder() {
+        std::string name = (std::filesystem::temp_directory_path() / "uaoe-test.XXXXXX").string();
+        REQUIRE(mkdtemp(name.data()) != nullptr);
+        path_ = name;
+    }
+    ~Folder() { std::filesystem::remove_all(path_); }
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+    [[nodiscard]] std::string file(const std::string& name) const { return path_ + "/" + name; }
+    void write(const std::string& name, const std::string& text) const {
+        std::filesystem::create_directories(std::filesystem::path(file(name)).parent_path());
+        std::ofstream(file(name)) << text;
+    }
+
+  private:
+    std::string path_;
+};
+
+} // namespace
+
+TEST_CASE("an empty configuration is every default") {
+    const DaemonConfig config = parsed("# nothing\n");
+    CHECK(config.interfaces.empty());
+    CHECK(config.shards_count == 1);
+    CHECK(config.buffer_mib == 64);
+    CHECK(config.defaults == LunOptions{});
+    CHECK(config.luns.empty());
+}
+
+TEST_CASE("LUNs build on the defaults, wherever those stand") {
+    const DaemonConfig config = parsed(R"(
+interfaces = ["eth1", "eth2"]
+shards = 2
+buffer_mib = 128
+[[lun]]
+address = "1.0"
+[[lun]]
+address = "e7.3"
+frontend = "nbd"
+fail_after = 0
+read_only = true
+[defaults]
+frontend = "ublk"
+fail_after = 5
+)");
+    CHECK(config.interfaces == std::vector<std::string>{"eth1", "eth2"});
+    CHECK(config.shards_count == 2);
+    CHECK(config.buffer_mib == 128);
+    REQUIRE(config.luns.size() == 2);
+    CHECK(config.luns.at({1, 0}) == LunOptions{FrontEndKind::ublk, 5s, false});
+    CHECK(config.luns.at({7, 3}) == LunOptions{FrontEndKind::nbd, 0s, true});
+}
+
+TEST_CASE("a mistake is named with its line and column") {
+    CHECK(refusal("interfaces = [\"eth1\"\n\nshards = 1\n").starts_with("x.toml, line 3, column"));
+    CHECK(refusal("shards = 1\nshardz = 2\n").starts_with("x.toml, line 2, column 1"));
+    CHECK(refusal("shards = 0\n").starts_with("x.toml, line 1, column 10"));
+    CHECK(refusal("shards = 1.5\n").starts_with("x.toml, line 1, column 10"));
+    CHECK(refusal("interfaces = \"eth1\"\n").starts_with("x.toml, line 1"));
+    CHECK(refusal("[[lun]]\naddress = \"1.255\"\n").starts_with("x.toml, line 2, column 11"));
+    CHECK(refusal("[[lun]]\naddress = 1.0\n").starts_with("x.toml, line 2, column 11"));
+    CHECK(refusal("[[lun]]\nfail_after = 5\n").find("has no address") != std::string::npos);
+    CHECK(
+        refusal("[[lun]]\naddress = \"1.0\"\n[[lun]]\naddress = \"1.0\"\n").find("a second time") !=
+        std::string::npos);
+    CHECK(refusal("[[lun]]\naddress = \"1.0\"\nfail_after = -1\n").starts_with("x.toml, line 3"));
+    CHECK(
+        refusal("[[lun]]\naddress = \"1.0\"\nfrontend = \"scsi\"\n").starts_with("x.toml, line 3"));
+    CHECK(refusal("[lun]\naddress = \"1.0\"\n").find("two brackets") != std::string::npos);
+    CHECK(refusal("[defaults]\naddress = \"1.0\"\n").starts_with("x.toml, line 2"));
+}
+
+TEST_CASE("a missing file is empty unless it was named") {
+    const Folder folder;
+    CHECK(read_config(folder.file("uaoe.toml"), false).has_value());
+    const auto named = read_config(folder.file("uaoe.toml"), true);
+    REQUIRE_FALSE(named.has_value());
+    CHECK(named.error().line().find("No such file") != std::string::npos);
+}
+
+TEST_CASE("drop-ins add LUNs, and come and go with attach and detach") {
+    const Folder folder;
+    const std::string path = folder.file("uaoe.toml");
+    folder.write("uaoe.toml", "[[lun]]\naddress = \"1.0\"\n");
+    const LunOptions options{FrontEndKind::nbd, 7s, true};
+    REQUIRE(write_drop_in(path, {2, 1}, options).has_value());
+    auto config = read_config(path, true);
+    REQUIRE(config.has_value());
+    CHECK(config->luns.size() == 2);
+    CHECK(config->luns.at({2, 1}) == options);
+    REQUIRE(remove_drop_in(path, {2, 1}).has_value());
+    REQUIRE(remove_drop_in(path, {2, 1}).has_value()); // none is fine
+    config = read_config(path, true);
+    REQUIRE(config.has_value());
+    CHECK(config->luns.size() == 1);
+}
+
+TEST_CASE("a mistake in a drop-in names the drop-in") {
+    const Folder folder;
+    folder.write("uaoe.toml", "");
+    folder.write("uaoe.d/9.toml", "[[lun]\n");
+    const auto config = read_config(folder.file("uaoe.toml"), true);
+    REQUIRE_FALSE(config.has_value());
+    CHECK(config.error().what.find("uaoe.d/9.toml, line 1") != std::string::npos);
+}

@@ -1,0 +1,69 @@
+// What `uaoe` and uaoed say to each other on the control socket: one JSON object a line, one
+// request and one reply a connection. Pure functions; the JSON library stays behind them.
+#pragma once
+
+#include "initiator/linux/error.hpp"
+#include "tools/lun_options.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace uaoe::tools {
+
+inline constexpr const char* control_socket_default = "/run/uaoe/control.sock";
+
+// A request is one line of at most this many bytes.
+inline constexpr std::size_t control_request_bytes_max = 4096;
+// A reply is not longer: 4,096 LUNs with 16 paths each are less than 16 MiB.
+inline constexpr std::size_t control_reply_bytes_max = std::size_t{64} << 20U;
+
+struct AttachRequest {
+    proto::Address address;
+    FrontEndKind front_end = FrontEndKind::automatic;
+    std::optional<std::uint32_t> nbd_index = std::nullopt; // /dev/nbdN; only with FrontEndKind::nbd
+    std::optional<std::chrono::seconds> fail_after = std::nullopt; // nothing: as configured
+    std::optional<bool> read_only = std::nullopt;
+    std::chrono::seconds wait{10};
+    bool persist = false;
+    friend bool operator==(const AttachRequest&, const AttachRequest&) = default;
+};
+
+struct DetachRequest {
+    std::string target; // an address, or the name of a device: "1.0", "/dev/ublkb0"
+    bool force = false;
+    friend bool operator==(const DetachRequest&, const DetachRequest&) = default;
+};
+
+struct ListRequest {
+    friend bool operator==(const ListRequest&, const ListRequest&) = default;
+};
+
+struct ShowRequest {
+    std::string target; // as in DetachRequest
+    friend bool operator==(const ShowRequest&, const ShowRequest&) = default;
+};
+
+using ControlRequest = std::variant<AttachRequest, DetachRequest, ListRequest, ShowRequest>;
+
+// JSON text of what was asked for (attach and detach: the name of the device in quotes), or why
+// not.
+using ControlReply = std::expected<std::string, Error>;
+
+// With the newline at the end.
+[[nodiscard]] std::string request_line(const ControlRequest& request);
+[[nodiscard]] std::string reply_line(const ControlReply& reply);
+
+// Without the newline. Whatever the bytes are, the answer is a request or an Error in one line.
+[[nodiscard]] std::expected<ControlRequest, Error> parse_request(std::string_view line);
+[[nodiscard]] ControlReply parse_reply(std::string_view line);
+
+// "/dev/ublkb0" as JSON text, and back. Not a string: nothing.
+[[nodiscard]] std::string json_string(std::string_view text);
+[[nodiscard]] std::optional<std::string> string_of_json(std::string_view json);
+
+} // namespace uaoe::tools

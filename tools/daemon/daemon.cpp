@@ -1,0 +1,322 @@
+// uaoed, wired together.
+#include "tools/daemon/daemon.hpp"
+
+#include "tools/daemon/control_server.hpp"
+#include "tools/daemon/lun_table.hpp"
+#include "tools/daemon/service_notice.hpp"
+#include "tools/leftovers.hpp"
+#include "tools/output.hpp"
+#include "tools/whole_file.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include <atomic>
+#include <csignal>
+#include <filesystem>
+#include <fmt/format.h>
+#include <optional>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+
+namespace uaoe::tools {
+
+using namespace std::chrono_literals;
+namespace asio = boost::asio;
+
+class Daemon::State {
+  public:
+    State(DaemonOptions daemon_options, DaemonConfig daemon_config, StateStore store)
+        : options_(std::move(daemon_options)), config_(std::move(daemon_config)),
+          store_(std::move(store)), signals_(context_, SIGINT, SIGTERM),
+          reload_signal_(context_, SIGHUP),
+          table_({.context = context_,
+                  .ublk = ublk_,
+                  .store = &store_,
+                  .report = [](const std::string& line) { report(line); },
+                  .interrupted = [this] { return ending_.load(); }},
+                 hosts_, control_folder()) {
+        table_.on_detached = [this](proto::Address address, bool persistent) {
+            return handle_detached(address, persistent);
+        };
+    }
+
+    std::expected<void, Error> open_shards();
+    std::expected<void, Error> listen();
+    void run();
+
+  private:
+    [[nodiscard]] std::string control_folder() const {
+        return std::filesystem::path(options_.control_path).parent_path().string();
+    }
+    void handle(const ControlRequest& request, ControlServer::Reply reply,
+                ControlServer::IsGone is_gone);
+    void handle_attach(const AttachRequest& request, ControlServer::Reply reply,
+                       ControlServer::IsGone is_gone);
+    [[nodiscard]] std::expected<void, Error> handle_detached(proto::Address address,
+                                                             bool persistent) const;
+    void recover();
+    void await_signal();
+    void await_reload();
+    void reload();
+    void end();
+
+    DaemonOptions options_;
+    DaemonConfig config_;
+    StateStore store_;
+    asio::io_context context_;
+    asio::signal_set signals_;
+    asio::signal_set reload_signal_;
+    UblkAccess ublk_;
+    LunTable::Hosts hosts_;
+    std::unique_ptr<ControlServer> server_;
+    std::atomic<bool> ending_ = false;
+    LunTable table_;
+};
+
+std::expected<void, Error> Daemon::State::open_shards() {
+    const auto& names = options_.interfaces.empty() ? config_.interfaces : options_.interfaces;
+    for (std::uint32_t i = 0; i < config_.shards_count; ++i) {
+        auto session = open_session(names, {},
+                                    {.ring_slots_count = serve_slots_count,
+                                     .interfaces_up = initiator::InterfacesUp::none});
+        if (!session) {
+            return std::unexpected(std::move(session.error()));
+        }
+        if (i == 0) {
+            for (const Error& down : session->shard->interfaces_down()) {
+                report("uaoed: " + down.line() + "; it is used once it is up");
+            }
+        }
+        auto host = ShardHost::make(
+            context_, std::move(*session), config_.buffer_mib << 20U,
+            {.report = [](const std::string& line) { report(line); },
+             .event = [this](const initiator::Event& event) { table_.handle_event(event); }});
+        if (!host) {
+            return std::unexpected(std::move(host.error()));
+        }
+        hosts_.push_back(std::move(*host));
+    }
+    return {};
+}
+
+std::expected<void, Error> Daemon::State::listen() {
+    auto server =
+        ControlServer::listen(context_, options_.control_path,
+                              [this](const ControlRequest& request, ControlServer::Reply reply,
+                                     ControlServer::IsGone is_gone) {
+                                  handle(request, std::move(reply), std::move(is_gone));
+                              });
+    if (!server) {
+        return std::unexpected(std::move(server.error()));
+    }
+    server_ = std::move(*server);
+    return {};
+}
+
+void Daemon::State::run() {
+    await_signal();
+    await_reload();
+    for (const auto& host : hosts_) {
+        host->start();
+    }
+    recover();
+    table_.set_configured(config_.luns);
+    std::thread cleaner(
+        [this] { clean_leftovers(ublk_, [](const std::string& line) { report(line); }); });
+    notify_service_manager("READY=1\nSTATUS=Serving");
+    context_.run();
+    cleaner.join();
+    for (const auto& host : hosts_) {
+        host->stop();
+    }
+}
+
+// What a predecessor had attached, before anything else may want the same LUN.
+void Daemon::State::recover() {
+    std::vector<Error> problems;
+    const std::vector<LunState> states = store_.read_all(problems);
+    for (const Error& problem : problems) {
+        report("uaoed: " + problem.line());
+    }
+    for (const LunState& state : states) {
+        report(
+            fmt::format("{}: taken over from an earlier uaoed", proto::to_string(state.address)));
+        table_.recover(state);
+    }
+}
+
+void Daemon::State::handle(const ControlRequest& request, ControlServer::Reply reply,
+                           ControlServer::IsGone is_gone) {
+    if (ending_) {
+        reply(std::unexpected(Error{.what = "uaoed is ending",
+                                    .why = {},
+                                    .what_to_do = "try again when it runs",
+                                    .exit_code = ExitCode::daemon_unreachable}));
+    } else if (const auto* const attach = std::get_if<AttachRequest>(&request)) {
+        handle_attach(*attach, std::move(reply), std::move(is_gone));
+    } else if (const auto* const detach = std::get_if<DetachRequest>(&request)) {
+        table_.detach(*detach, std::move(reply));
+    } else if (const auto* const show = std::get_if<ShowRequest>(&request)) {
+        table_.show(show->target, std::move(reply));
+    } else {
+        table_.list(std::move(reply));
+    }
+}
+
+void Daemon::State::handle_attach(const AttachRequest& request, ControlServer::Reply reply,
+                                  ControlServer::IsGone is_gone) {
+    const auto configured = config_.luns.find(request.address);
+    LunOptions options = configured != config_.luns.end() ? configured->second : config_.defaults;
+    if (request.front_end != FrontEndKind::automatic) {
+        options.front_end = request.front_end;
+    }
+    options.fail_after = request.fail_after.value_or(options.fail_after);
+    options.read_only = request.read_only.value_or(options.read_only);
+    const proto::Address address = request.address;
+    const bool persist = request.persist;
+    table_.attach(
+        {.address = address,
+         .options = options,
+         .nbd_index = request.nbd_index,
+         .socket_path = {},
+         .persistent = persist || configured != config_.luns.end()},
+        request.wait,
+        [this, address, options, persist, reply](const ControlReply& attached) {
+            if (!attached || !persist) {
+                reply(attached);
+                return;
+            }
+            auto written = write_drop_in(options_.config_path, address, options);
+            if (written) {
+                reply(attached);
+            } else {
+                written.error().what =
+                    proto::to_string(address) +
+                    " is attached, but not for the next start: " + written.error().what;
+                reply(std::unexpected(written.error()));
+            }
+        },
+        std::move(is_gone));
+}
+
+std::expected<void, Error> Daemon::State::handle_detached(proto::Address address,
+                                                          bool persistent) const {
+    return persistent ? remove_drop_in(options_.config_path, address)
+                      : std::expected<void, Error>{};
+}
+
+void Daemon::State::await_reload() {
+    reload_signal_.async_wait([this](const boost::system::error_code& error, int /*signal*/) {
+        if (!error) {
+            reload();
+            await_reload();
+        }
+    });
+}
+
+// What is attached stays as it is; LUNs that are new are attached.
+void Daemon::State::reload() {
+    auto config = read_config(options_.config_path, options_.config_required);
+    if (!config) {
+        report("uaoed: " + config.error().line() + "; the configuration of before stays");
+        return;
+    }
+    if (config->interfaces != config_.interfaces || config->shards_count != config_.shards_count ||
+        config->buffer_mib != config_.buffer_mib) {
+        report("uaoed: interfaces, shards and buffer_mib count from the next start on; a restart "
+               "keeps devices running");
+    }
+    config_ = std::move(*config);
+    table_.set_configured(config_.luns);
+    report("uaoed: the configuration has been read again");
+}
+
+void Daemon::State::await_signal() {
+    signals_.async_wait([this](const boost::system::error_code& error, int /*signal*/) {
+        if (error) {
+            return;
+        }
+        if (ending_) {
+            report("uaoed: ended at once; attached devices wait for the next uaoed");
+            _exit(static_cast<int>(ExitCode::failed));
+        }
+        await_signal();
+        end();
+    });
+}
+
+void Daemon::State::end() {
+    ending_ = true;
+    notify_service_manager("STOPPING=1");
+    server_->close();
+    table_.leave_all([this] {
+        if (const std::size_t count = table_.attached_count(); count > 0) {
+            report(fmt::format("uaoed: ends; {} stay attached, and their I/O waits for the next "
+                               "uaoed",
+                               count == 1 ? std::string("1 LUN") : fmt::format("{} LUNs", count)));
+        }
+        signals_.cancel();
+        reload_signal_.cancel();
+        context_.stop();
+    });
+}
+
+namespace {
+
+std::string config_before_path(const std::string& folder) {
+    return folder + "/config-in-use.toml";
+}
+
+// A configuration that is broken may not keep devices waiting that a predecessor left. Nothing when
+// there are none, or nothing to take them over with.
+std::optional<DaemonConfig> read_config_before(const StateStore& store, const std::string& folder) {
+    std::vector<Error> ignored;
+    if (store.read_all(ignored).empty()) {
+        return std::nullopt;
+    }
+    auto config = read_config(config_before_path(folder), true);
+    return config ? std::optional(std::move(*config)) : std::nullopt;
+}
+
+} // namespace
+
+Daemon::Daemon(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Daemon::~Daemon() = default;
+
+std::expected<std::unique_ptr<Daemon>, Error> Daemon::make(const DaemonOptions& options) {
+    const std::filesystem::path folder = std::filesystem::path(options.control_path).parent_path();
+    auto store = StateStore::open((folder / "luns").string());
+    if (!store) {
+        return std::unexpected(std::move(store.error()));
+    }
+    auto config = read_config(options.config_path, options.config_required);
+    if (!config) {
+        auto before = read_config_before(*store, folder.string());
+        if (!before) {
+            return std::unexpected(std::move(config.error()));
+        }
+        report("uaoed: " + config.error().line() +
+               "; what is attached is taken over with the interfaces of before");
+        config = std::move(*before);
+    } else {
+        static_cast<void>(write_whole_file(config_before_path(folder.string()),
+                                           config_text(*config), FileSync::none));
+    }
+    auto state = std::make_unique<State>(options, std::move(*config), std::move(*store));
+    // First, because it is what tells two daemons apart.
+    if (auto listening = state->listen(); !listening) {
+        return std::unexpected(std::move(listening.error()));
+    }
+    if (auto opened = state->open_shards(); !opened) {
+        return std::unexpected(std::move(opened.error()));
+    }
+    return std::unique_ptr<Daemon>(new Daemon(std::move(state)));
+}
+
+void Daemon::run() {
+    state_->run();
+}
+
+} // namespace uaoe::tools

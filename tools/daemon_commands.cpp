@@ -1,0 +1,61 @@
+// `uaoe attach`, `detach`, `list` and `show`: ask the daemon, print what it says.
+#include "tools/commands.hpp"
+#include "tools/control_client.hpp"
+#include "tools/daemon_text.hpp"
+#include "tools/output.hpp"
+
+#include <algorithm>
+
+namespace uaoe::tools {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// Over what the daemon itself may take: opening and ending a device is bounded by a minute.
+constexpr std::chrono::seconds answer_time_max = 120s;
+
+CommandResult print(std::string_view text) {
+    if (auto written = write_output(text); !written) {
+        return std::unexpected(std::move(written.error()));
+    }
+    return ExitCode::done;
+}
+
+} // namespace
+
+CommandResult run_attach(const AttachOptions& options) {
+    const auto reply =
+        ask_daemon(options.control_path, options.request, answer_time_max + options.request.wait);
+    if (!reply) {
+        return std::unexpected(reply.error());
+    }
+    return print(string_of_json(*reply).value_or(std::string()) + "\n");
+}
+
+CommandResult run_detach(const DetachOptions& options) {
+    const auto reply = ask_daemon(options.control_path, options.request, answer_time_max);
+    if (!reply) {
+        return std::unexpected(reply.error());
+    }
+    return ExitCode::done;
+}
+
+CommandResult run_list(const ListOptions& options) {
+    const auto reply = ask_daemon(options.control_path, ListRequest{}, answer_time_max);
+    if (!reply) {
+        return std::unexpected(reply.error());
+    }
+    return print(options.json ? list_lines(*reply) : list_table(*reply));
+}
+
+CommandResult run_show(const ShowOptions& options) {
+    const auto reply =
+        ask_daemon(options.control_path, ShowRequest{.target = options.target}, answer_time_max);
+    if (!reply) {
+        return std::unexpected(reply.error());
+    }
+    return print(options.json ? *reply + "\n" : show_text(*reply));
+}
+
+} // namespace uaoe::tools

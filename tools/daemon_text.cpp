@@ -1,0 +1,145 @@
+// Tables from JSON.
+#include "tools/daemon_text.hpp"
+
+#include "tools/text.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace uaoe::tools {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Missing or of another type: as if it were zero or empty.
+std::string text_of(const Json& json, const char* key) {
+    return json.is_object() && json.contains(key) && json[key].is_string()
+               ? visible_text(json[key].get<std::string>())
+               : std::string();
+}
+
+std::uint64_t number_of(const Json& json, const char* key) {
+    return json.is_object() && json.contains(key) && json[key].is_number_unsigned()
+               ? json[key].get<std::uint64_t>()
+               : 0;
+}
+
+bool flag_of(const Json& json, const char* key) {
+    return json.is_object() && json.contains(key) && json[key].is_boolean() &&
+           json[key].get<bool>();
+}
+
+std::string size_of(const Json& json) {
+    const std::uint64_t bytes = number_of(json, "size_bytes");
+    return bytes == 0 ? "?" : size_text(bytes);
+}
+
+std::string requests_text(const Json& json) {
+    Table table({{.title = "REQUESTS"},
+                 {.title = "COUNT", .align = Table::Align::right},
+                 {.title = "BYTES", .align = Table::Align::right},
+                 {.title = "ERRORS", .align = Table::Align::right}});
+    if (!json.contains("requests") || !json["requests"].is_object()) {
+        return {};
+    }
+    for (const auto& [name, counters] : json["requests"].items()) {
+        if (counters.is_object()) {
+            table.add_row({visible_text(name),
+                           std::to_string(number_of(counters, "requests_count")),
+                           size_text(number_of(counters, "size_bytes")),
+                           std::to_string(number_of(counters, "errors_count"))});
+        }
+    }
+    return "\n" + table.to_text();
+}
+
+std::string paths_text(const Json& json) {
+    Table table({{.title = "INTERFACE"},
+                 {.title = "TARGET MAC"},
+                 {.title = "STATE"},
+                 {.title = "SRTT us", .align = Table::Align::right},
+                 {.title = "RTO us", .align = Table::Align::right},
+                 {.title = "CWND", .align = Table::Align::right},
+                 {.title = "IN FLIGHT", .align = Table::Align::right},
+                 {.title = "SECTORS", .align = Table::Align::right},
+                 {.title = "SENT", .align = Table::Align::right},
+                 {.title = "RESENT", .align = Table::Align::right}});
+    if (!json.contains("paths") || !json["paths"].is_array()) {
+        return {};
+    }
+    for (const Json& path : json["paths"]) {
+        std::vector<std::string> row = {text_of(path, "interface"), text_of(path, "target_mac"),
+                                        text_of(path, "state")};
+        for (const char* key : {"srtt_us", "rto_us", "cwnd", "in_flight", "sectors_per_frame",
+                                "sent", "retransmitted"}) {
+            row.push_back(path.is_object() && path.contains(key) && path[key].is_number()
+                              ? fmt::format("{:.0f}", path[key].get<double>())
+                              : "?");
+        }
+        table.add_row(std::move(row));
+    }
+    return "\n" + table.to_text();
+}
+
+} // namespace
+
+std::string list_table(std::string_view json) {
+    const Json entries = Json::parse(json, nullptr, false);
+    if (!entries.is_array()) {
+        return {};
+    }
+    Table table({{.title = "ADDRESS"},
+                 {.title = "DEVICE"},
+                 {.title = "FRONTEND"},
+                 {.title = "SIZE", .align = Table::Align::right},
+                 {.title = "STATE"},
+                 {.title = "FAIL AFTER", .align = Table::Align::right},
+                 {.title = "MODEL"},
+                 {.title = "SERIAL"}});
+    for (const Json& entry : entries) {
+        const std::string device = text_of(entry, "device");
+        const std::uint64_t fail_after_s = number_of(entry, "fail_after_s");
+        table.add_row(
+            {text_of(entry, "address"), device.empty() ? "-" : device, text_of(entry, "frontend"),
+             size_of(entry),
+             text_of(entry, "state") + (flag_of(entry, "read_only") ? " (read-only)" : ""),
+             fail_after_s == 0 ? "never" : fmt::format("{} s", fail_after_s),
+             text_of(entry, "model"), text_of(entry, "serial")});
+    }
+    return table.to_text();
+}
+
+std::string show_text(std::string_view json) {
+    const Json lun = Json::parse(json, nullptr, false);
+    if (!lun.is_object()) {
+        return {};
+    }
+    std::string text;
+    const auto line = [&](std::string_view title, const std::string& value) {
+        text += fmt::format("{:<14} {}\n", title, value);
+    };
+    line("address", text_of(lun, "address"));
+    line("device", text_of(lun, "device") + " (" + text_of(lun, "frontend") + ")");
+    line("state", text_of(lun, "state"));
+    line("size", fmt::format("{} ({} bytes)", size_of(lun), number_of(lun, "size_bytes")));
+    line("disk", text_of(lun, "model") + ", serial " + text_of(lun, "serial"));
+    line("read-only", flag_of(lun, "read_only") ? "yes" : "no");
+    line("write cache", text_of(lun, "write_cache"));
+    line("flush", flag_of(lun, "flush_supported") ? "yes" : "no");
+    line("discard", flag_of(lun, "discard_supported") ? "yes" : "no");
+    line("fenced writes", std::to_string(number_of(lun, "fenced_writes")));
+    return text + requests_text(lun) + paths_text(lun);
+}
+
+std::string list_lines(std::string_view json) {
+    const Json entries = Json::parse(json, nullptr, false);
+    std::string text = "[";
+    for (const Json& entry : entries) {
+        text += (text.size() == 1 ? "\n" : ",\n") +
+                entry.dump(-1, ' ', false, Json::error_handler_t::replace);
+    }
+    return text + (text.size() == 1 ? "]\n" : "\n]\n");
+}
+
+} // namespace uaoe::tools

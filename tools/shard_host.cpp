@@ -1,0 +1,109 @@
+// A shard's thread, and its news carried over to the io_context's.
+#include "tools/shard_host.hpp"
+
+#include "tools/output.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
+#include <fmt/format.h>
+#include <utility>
+
+namespace uaoe::tools {
+
+namespace {
+
+// Messages of the shard that the io_context has not taken yet. More are counted and thrown away, so
+// that a control plane that stands still costs no memory.
+constexpr unsigned messages_waiting_max = 256;
+
+} // namespace
+
+std::expected<std::unique_ptr<ShardHost>, Error> ShardHost::make(boost::asio::io_context& context,
+                                                                 Session session,
+                                                                 std::size_t buffer_bytes,
+                                                                 Handlers handlers) {
+    auto arena = blockdev::BufferArena::make(buffer_bytes);
+    if (!arena) {
+        return std::unexpected(std::move(arena.error()));
+    }
+    (*arena)->populate(buffer_bytes);
+    auto buffers = std::make_shared<blockdev::BufferPool>(std::move(*arena));
+    return std::unique_ptr<ShardHost>(
+        new ShardHost(context, std::move(session), std::move(buffers), std::move(handlers)));
+}
+
+ShardHost::ShardHost(boost::asio::io_context& context, Session session,
+                     std::shared_ptr<blockdev::BufferPool> buffers, Handlers handlers)
+    : context_(context), session_(std::move(session)), buffers_(std::move(buffers)),
+      handlers_(std::move(handlers)) {}
+
+ShardHost::~ShardHost() {
+    stop();
+}
+
+void ShardHost::start(std::function<void(Session&)> first) {
+    thread_ = std::thread([this, first = std::move(first)] {
+        if (first) {
+            first(session_);
+        }
+        shard().set_event_handler([this](const initiator::Event& event) { handle_event(event); });
+        shard().set_error_handler([this](const Error& error) {
+            report_from_shard("uaoe: " + error.line() + "; it is tried again every second");
+        });
+        shard().run();
+    });
+}
+
+void ShardHost::stop() {
+    if (thread_.joinable()) {
+        shard().stop();
+        thread_.join();
+    }
+}
+
+blockdev::DataThread ShardHost::data_thread() {
+    return {.ring = shard().ring(),
+            .post = [this](std::function<void()> task) { shard().post(std::move(task)); },
+            .buffers = buffers_};
+}
+
+void ShardHost::watch(proto::Address address, std::chrono::seconds fail_after) {
+    reporters_.try_emplace(address, address, fail_after, session_.interfaces,
+                           [this](const std::string& line) { report_from_shard(line); });
+}
+
+void ShardHost::unwatch(proto::Address address) {
+    reporters_.erase(address);
+}
+
+// On the shard's thread.
+void ShardHost::handle_event(const initiator::Event& event) {
+    const auto reporter = reporters_.find(event.address);
+    if (reporter != reporters_.end()) {
+        reporter->second.handle(shard().now(), event);
+    }
+    if (handlers_.event &&
+        (reporter != reporters_.end() || event.kind == initiator::EventKind::target_found ||
+         event.kind == initiator::EventKind::target_changed)) {
+        boost::asio::post(context_, [this, event] { handlers_.event(event); });
+    }
+}
+
+// The shard never writes: a terminal that is stopped would stop its I/O.
+void ShardHost::report_from_shard(const std::string& line) {
+    if (messages_waiting_count_.fetch_add(1) >= messages_waiting_max) {
+        --messages_waiting_count_;
+        ++messages_dropped_count_;
+        return;
+    }
+    boost::asio::post(context_, [this, line] {
+        --messages_waiting_count_;
+        if (const unsigned dropped = messages_dropped_count_.exchange(0); dropped > 0) {
+            handlers_.report(fmt::format("{} more changes were not shown", dropped));
+        }
+        handlers_.report(line);
+    });
+}
+
+} // namespace uaoe::tools
