@@ -119,6 +119,9 @@ std::expected<void, Error> refuse_left_device(UblkAccess& ublk, proto::Address a
 
 bool device_is_left(UblkAccess& ublk, const LunState& state) {
     if (state.options.front_end == FrontEndKind::ublk) {
+        if (!ublk.control()) { // nobody can say whose it is: it is not forgotten
+            return access(("/sys/block/" + kernel_name(state)).c_str(), F_OK) == 0;
+        }
         return std::ranges::any_of(list_ublk(ublk, state.address), [&](const auto& listed) {
             return listed.id == state.device_index &&
                    listed.state != blockdev::ublk::DeviceState::dead;
