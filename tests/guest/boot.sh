@@ -4,6 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 same "kernel" "$KERNEL" "$(uname -r | grep -oE '^[0-9]+\.[0-9]+')"
+same "processors" 2 "$(nproc)"
 make_wire v 9000
 make_wire m 1500
 head -c 8M /dev/urandom >$disks/v
