@@ -144,17 +144,23 @@ void Engine::State::handle_answer(Time now, Command& command, Transmission& tran
             std::ranges::all_of(std::span(command.transmissions).first(command.transmissions_count),
                                 &Transmission::answered);
         if (all_answered && !command.forgotten_sent_at) {
-            remove_fence(command);
+            remove_fence(command.fence);
             admit_wanted(now);
         }
         return;
     }
-    end_command(now, command, *transmission.path, frame);
+    Path& path = *transmission.path;
+    end_command(now, command, path, frame);
+    detect_losses(now, path);
 }
 
 void Engine::State::end_command(Time now, Command& command, Path& path, const proto::Frame& frame) {
     if (command.kind == CommandKind::identify) {
         handle_identify(now, path, frame);
+        return;
+    }
+    if (command.kind == CommandKind::payload) {
+        take_payload_read(now, path, frame);
         return;
     }
     finish_command(now, command, read_answer(command, frame));
@@ -164,6 +170,8 @@ void Engine::State::handle_sign_of_life(Time now, Path& path, const Command& com
     ++path.received;
     path.last_heard = now;
     path.silent_rounds_count = 0;
+    path.is_transfer_overdue = false;
+    path.tail_probes_count = 0;
     if (command.target->device != nullptr && command.kind != CommandKind::identify) {
         command.target->device->last_answer = now;
     }
@@ -182,9 +190,20 @@ void Engine::State::account_answer(Time now, Command& command, Transmission& tra
     if (is_transfer) {
         path.rtt.add_sample(now - transmission.sent_at);
     }
+    if (is_transfer && command.kind == CommandKind::data) {
+        note_passed_payload(now, command, transmission);
+        path.losses.handle_answer(now, transmission.sent_at, transmission.order);
+        path.window.add_sample(now, transmission.sent_at);
+        const Duration queued = now - transmission.sent_at - path.window.rtt_min();
+        const Duration cost = queued / (transmission.ahead_count + 1LL);
+        path.frame_cost += (cost - path.frame_cost) / 8;
+    }
+    if (transmission.given_up) {
+        path.window.handle_spurious(transmission.window_event);
+    }
     const bool is_latest = &transmission == &command.latest();
     if (command.phase == CommandPhase::in_flight && is_latest) {
-        if (command.kind != CommandKind::identify) {
+        if (command.is_windowed()) {
             path.window.handle_answer(path.in_flight_count);
         }
     } else {

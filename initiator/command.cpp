@@ -19,11 +19,7 @@ Transmission& Command::add_transmission(Path& path, Time now) {
         --transmissions_count;
     }
     Transmission& transmission = transmissions[transmissions_count++];
-    transmission = {.path = &path,
-                    .sent_at = now,
-                    .sectors = sectors,
-                    .generation = generation,
-                    .answered = false};
+    transmission = {.path = &path, .sent_at = now, .sectors = sectors, .generation = generation};
     sectors_max = std::max(sectors_max, sectors);
     generation = static_cast<std::uint16_t>((generation + 1U) & tag_generation_mask);
     return transmission;
@@ -56,16 +52,17 @@ Command* CommandPool::allocate() {
 }
 
 void CommandPool::release(Command& command) {
-    UAOE_ASSERT(!command.queue_hook.is_linked() && !command.fence_hook.is_linked());
+    UAOE_ASSERT(!command.queue_hook.is_linked() && !command.fence.is_up());
     UAOE_ASSERT(command.phase != CommandPhase::free && command.scratch.empty());
     command.phase = CommandPhase::free;
     command.kind = CommandKind::data;
     command.attempts_count = 0;
+    command.overtaken_count = 0;
+    command.is_tail_probe = false;
     command.transmissions_count = 0;
     command.first_sent_at = {};
     command.forgotten_sent_at.reset();
     command.forgotten_path = nullptr;
-    command.is_held = false;
     command.sectors_max = 0;
     command.operation = Operation::read;
     command.target = nullptr;

@@ -1,15 +1,15 @@
-// Commands: one AoE command of a request each, or one of the engine's own (FLUSH, IDENTIFY). They
-// live in a fixed pool whose slot numbers are part of their tags.
+// Commands: one AoE command of a request each, or one of the engine's own (FLUSH, IDENTIFY,
+// probes). They live in a fixed pool whose slot numbers are part of their tags.
 //
 // A slot is free, queued (to be sent, for the first time or again), in flight, or lingering:
 // finished, but a copy of it may still reach the disk.
 #pragma once
 
+#include "initiator/fence.hpp"
 #include "initiator/request.hpp"
 #include "initiator/tag.hpp"
 
 #include <boost/intrusive/list.hpp>
-#include <boost/intrusive/set.hpp>
 
 #include <array>
 #include <cstdint>
@@ -31,9 +31,18 @@ struct Transmission {
         0; // of this copy; a later one may have been cut shorter for another path
     std::uint16_t generation = 0;
     bool answered = false;
+    bool given_up = false;          // as lost; not when only a tail probe followed it
+    std::uint32_t window_event = 0; // then: the decrease of the window it had a part in
+    std::uint32_t ahead_count = 0;  // frames in flight on its path before it
+    std::uint64_t order = 0;        // of sending on its path
 };
 
-enum class CommandKind : std::uint8_t { data, flush, identify };
+enum class CommandKind : std::uint8_t {
+    data,
+    flush,
+    identify,
+    payload, // a READ that only proves what a path carries
+};
 enum class CommandPhase : std::uint8_t { free, queued, in_flight, lingering };
 
 struct Command {
@@ -43,7 +52,6 @@ struct Command {
     static constexpr std::size_t transmissions_max = 8;
 
     boost::intrusive::list_member_hook<> queue_hook; // the one list it is in, by phase
-    boost::intrusive::set_member_hook<> fence_hook;  // its target's fences, while it lingers
 
     std::uint32_t slot = 0;
     std::uint16_t generation =
@@ -51,8 +59,10 @@ struct Command {
     std::uint16_t generation_first = 0; // of this use of the slot
     CommandKind kind = CommandKind::data;
     CommandPhase phase = CommandPhase::free;
-    std::uint8_t attempts_count = 0; // times it was given up as lost: the back-off
-    std::uint8_t backoff_level = 0;  // in flight: which of its path's queues it is in
+    std::uint8_t attempts_count = 0;  // times it timed out: the back-off
+    std::uint8_t overtaken_count = 0; // times it was given up because it was overtaken
+    bool is_tail_probe = false;       // queued: to be sent on the path of its latest copy
+    std::uint8_t backoff_level = 0;   // in flight: which of its path's queues it is in
     std::uint8_t transmissions_count = 0;
     std::array<Transmission, transmissions_max> transmissions; // oldest first
 
@@ -68,10 +78,12 @@ struct Command {
     std::optional<Time> forgotten_sent_at; // of the newest forgotten copy that had no answer
     Path* forgotten_path = nullptr;        // of all of those; nullptr: of several paths
     std::uint32_t sectors_max = 0;         // of its longest copy
-    Time fence_until;                      // lingering: when no copy can be in the fabric any more
-    Time hold_until;                       // lingering: when no copy is feared in a target either
-    bool is_held = false;                  // lingering: past fence_until, see fences.cpp
+    Fence fence;                           // lingering
 
+    // Whether it takes room in a path's window, and waits in a device's queues.
+    [[nodiscard]] bool is_windowed() const {
+        return kind == CommandKind::data || kind == CommandKind::flush;
+    }
     [[nodiscard]] Transmission& latest() { return transmissions[transmissions_count - 1U]; }
 
     Transmission* find(std::uint32_t wanted_generation) {
@@ -98,16 +110,6 @@ struct Command {
 using CommandQueue = boost::intrusive::list<
     Command, boost::intrusive::member_hook<Command, boost::intrusive::list_member_hook<>,
                                            &Command::queue_hook>>;
-
-struct CommandByLba {
-    using type = std::uint64_t;
-    type operator()(const Command& command) const { return command.lba.value; }
-};
-using Fences = boost::intrusive::multiset<
-    Command,
-    boost::intrusive::member_hook<Command, boost::intrusive::set_member_hook<>,
-                                  &Command::fence_hook>,
-    boost::intrusive::key_of_value<CommandByLba>>;
 
 // Slots are handed out in the order they came back, so that a tag is used again as late as
 // possible.

@@ -2,6 +2,7 @@
 #include "initiator/command_frame.hpp"
 
 #include "initiator/target.hpp"
+#include "proto/assert.hpp"
 
 #include <algorithm>
 #include <array>
@@ -79,6 +80,11 @@ proto::ConstBytes payload_of(const Command& command) {
     }
     return command.request->buffer.subspan(static_cast<std::size_t>(command.buffer_offset_bytes),
                                            bytes);
+}
+
+proto::ConstBytes zero_payload(std::size_t bytes) {
+    UAOE_ASSERT(bytes <= zeroes.size());
+    return proto::ConstBytes(zeroes).first(bytes);
 }
 
 std::uint32_t fill_discard(proto::Bytes block, Lba lba, SectorCount remaining) {

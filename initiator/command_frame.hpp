@@ -14,6 +14,9 @@ namespace uaoe::initiator {
 // zeroes that are always there; empty when nothing does.
 [[nodiscard]] proto::ConstBytes payload_of(const Command& command);
 
+// Zeroes that are always there. `bytes`: at most 256 sectors of 512.
+[[nodiscard]] proto::ConstBytes zero_payload(std::size_t bytes);
+
 // Writes the block of ranges of a discard (ACS-3 7.5.3.2) of `remaining` sectors from `lba`.
 // Returns the sectors it covers: all, or as many as fit.
 std::uint32_t fill_discard(proto::Bytes block, Lba lba, SectorCount remaining);

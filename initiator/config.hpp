@@ -15,11 +15,14 @@ struct EngineConfig {
     // predecessor's commands for its own, so whoever makes it draws this at random.
     std::uint32_t tag_generation_first = 0;
 
-    std::uint32_t ports_count_max = 16;       // local NICs
-    std::uint32_t targets_count_max = 4096;   // discovered LUNs
-    std::uint32_t devices_count_max = 256;    // attached LUNs
-    std::uint32_t paths_per_target_max = 16;  // (port, target MAC) pairs of one LUN
-    std::uint32_t commands_count_max = 4096;  // in flight over all devices, <= 8191
+    std::uint32_t ports_count_max = 16;      // local NICs
+    std::uint32_t targets_count_max = 4096;  // discovered LUNs
+    std::uint32_t devices_count_max = 256;   // attached LUNs
+    std::uint32_t paths_per_target_max = 16; // (port, target MAC) pairs of one LUN
+    std::uint32_t commands_count_max = 4096; // in flight over all devices, <= 8191
+    // Finished writes of which a copy may still be on its way, beside those that keep their
+    // commands' slots.
+    std::uint32_t fences_count_max = 32768;
     std::uint32_t window_frames_max = 1024;   // ceiling for any advertised buffer_count
     std::uint32_t window_frames_initial = 10; // RFC 6928
     std::uint32_t identifies_in_flight_max =
@@ -28,6 +31,10 @@ struct EngineConfig {
     Duration rto_initial = 200ms; // before a path's first RTT sample
     Duration rto_min = 20ms;      // a busy target's scheduling pauses are not losses
     Duration rto_max = 2s;        // also how soon a returning target is noticed
+    // After two round trips without an answer, and not less than this, the newest command in flight
+    // on a path is sent once more: its answer tells what is lost (RFC 8985 7). Below rto_min, since
+    // that costs nobody anything but a frame.
+    Duration tail_probe_min = 500us;
 
     // How long a frame may live in the fabric: a copy of a write that was sent and not answered is
     // treated as still on its way for this long. IEEE 802.1D 7.7.3: a bridge discards a frame after
@@ -45,7 +52,13 @@ struct EngineConfig {
 
     Duration discover_interval = 60s; // Query Config broadcasts; 0 = only when discover() is called
     Duration probe_interval = 1s;     // of a path that does not answer
-    Duration identify_timeout = 10s;  // then a target that answers only Query Config is called mute
+    // A path that carries less than its MTU and its target allow is tried with that much again. 0:
+    // what they allow is believed, and no path is probed.
+    Duration payload_retry = 60s;
+    // A disk in use is identified again at the first Query Config answer after so long: it may have
+    // grown. 0: never.
+    Duration identify_interval = 30s;
+    Duration identify_timeout = 10s; // then a target that answers only Query Config is called mute
 };
 
 struct DeviceOptions {

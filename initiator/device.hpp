@@ -9,7 +9,7 @@
 
 namespace uaoe::initiator {
 
-// Fixed while a device is attached.
+// Fixed while a device is attached, but for its size: a disk may grow.
 struct DeviceInfo {
     proto::Address address;
     proto::Identify identify;

@@ -58,11 +58,20 @@ DeviceIndex Engine::State::open_device(Time now, Target& target, DeviceEntry& de
                    .can_discard = identify.trim && identify.lba48};
     target.device = &device;
     update_device_state(now, target);
+    for (const auto& path : target.paths) {
+        if (path->state == PathState::up) {
+            restart_payload_search(now, *path);
+        }
+    }
     begin_to_settle(now, target);
     return DeviceIndex{device.index};
 }
 
 void Engine::State::detach(Time now, DeviceEntry& device) {
+    for (const auto& path : device.target->paths) {
+        stop_payload_search(*path);
+        path->sectors_per_frame = path->sectors_allowed;
+    }
     fail_everything(now, device, Status::cancelled);
     timers.disarm(device.fail_timer);
     if (device.ready_hook.is_linked()) {
@@ -334,7 +343,7 @@ void Engine::State::fail_everything(Time now, DeviceEntry& device, Status status
     for (Command& command : commands.slots()) {
         const bool is_live =
             command.phase == CommandPhase::queued || command.phase == CommandPhase::in_flight;
-        if (is_live && command.device == &device) {
+        if (is_live && command.device == &device && command.kind != CommandKind::payload) {
             finish_command(now, command, status);
         }
     }

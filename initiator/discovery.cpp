@@ -22,6 +22,12 @@ DeviceState state_of(const Target& target, DeviceState before) {
     return before == DeviceState::down ? DeviceState::down : DeviceState::silent;
 }
 
+bool has_grown(const proto::Identify& before, const proto::Identify& now) {
+    proto::Identify grown = before;
+    grown.sectors = now.sectors;
+    return now.sectors > before.sectors && same_disk(grown, now);
+}
+
 } // namespace
 
 bool same_disk(const proto::Identify& a, const proto::Identify& b) {
@@ -44,7 +50,7 @@ void Engine::State::handle_port(Time now, PortIndex index, const PortState& stat
             if (path->port != index) {
                 continue;
             }
-            update_payload(*path);
+            update_payload(now, *path);
             if (went_down) {
                 path->was_silent_when_down =
                     path->state != PathState::up || path->silent_rounds_count > 0 ||
@@ -150,13 +156,16 @@ void Engine::State::handle_query_config(Time now, PortIndex port, const proto::F
     path->buffer_count = fields->buffer_count;
     path->window.set_limit(window_limit);
     path->sectors_advertised = target->sectors_advertised;
-    update_payload(*path);
+    update_payload(now, *path);
 
     const TagFields tag = split_tag(frame.tag);
     // A target that starts says so with tag 0, mostly to everybody. The kernel's driver on this
     // host asks with tag 0, and those answers come from targets that were heard a moment ago.
     const bool is_boot = frame.tag.value == 0 && (frame.destination.is_multicast() ||
                                                   now - path->last_heard >= config.rto_max);
+    if (frame.tag.value != 0) {
+        take_payload_answer(now, *path, tag.generation);
+    }
     if (frame.tag.value != 0 && path->probe_outstanding &&
         tag.generation == path->probe_generation) {
         path->probe_outstanding = false;
@@ -174,19 +183,13 @@ void Engine::State::handle_query_config(Time now, PortIndex port, const proto::F
     }
     if (is_boot || path->state != PathState::up) {
         verify_path(now, *path);
+    } else if (target->device != nullptr && config.identify_interval > Duration::zero() &&
+               now - path->identified_at >= config.identify_interval) {
+        ask_identity(now, *path);
     }
     if (target->device != nullptr) {
         make_ready(*target->device);
     }
-}
-
-// Every path of an attached device must carry whole sectors of the size it was attached with.
-void Engine::State::update_payload(Path& path) {
-    const std::uint32_t sector_bytes =
-        path.target->state == TargetState::ready ? path.target->identify.logical_sector_bytes : 512;
-    path.sectors_per_frame = std::min(
-        proto::sectors_per_frame_of_mtu(ports[path.port.value].state.mtu_bytes, sector_bytes),
-        path.sectors_advertised * 512 / sector_bytes);
 }
 
 void Engine::State::verify_path(Time now, Path& path) {
@@ -198,6 +201,10 @@ void Engine::State::verify_path(Time now, Path& path) {
         set_path_state(now, path, PathState::unverified);
         evacuate_path(path);
     }
+    ask_identity(now, path);
+}
+
+void Engine::State::ask_identity(Time now, Path& path) {
     if (path.wants_identify) {
         return;
     }
@@ -242,7 +249,7 @@ void Engine::State::handle_identify(Time now, Path& path, const proto::Frame& fr
         if (!is_known) {
             set_target_state(target, failure);
         }
-        if (target.device != nullptr) {
+        if (target.device != nullptr && path.state != PathState::up) {
             path.identify_retry_at = now + config.probe_interval;
             arm_path_timer(path);
         }
@@ -253,26 +260,44 @@ void Engine::State::handle_identify(Time now, Path& path, const proto::Frame& fr
             return other.get() != &path && other->state == PathState::up;
         });
     if (is_known && !same_disk(target.identify, *identify) && in_use) {
-        set_conflict(now, path);
-        return;
+        // One that was never away has grown. One that comes back with another size may be a copy of
+        // what it was.
+        if (path.state != PathState::up || !has_grown(target.identify, *identify)) {
+            set_conflict(now, path);
+            return;
+        }
+        take_growth(target, *identify);
     }
+    path.identified_at = now;
     target.is_hearsay = false;
     target.identify = *identify;
     const auto data = proto::parse_ata(frame.argument)->data.first(proto::identify_bytes);
     std::ranges::copy(data, target.identify_data.begin());
     set_target_state(target, TargetState::ready);
     path.silent_rounds_count = 0;
-    update_payload(path);
+    update_payload(now, path);
     set_path_state(now, path, PathState::up);
     if (target.device != nullptr) {
         make_ready(*target.device);
     }
 }
 
+void Engine::State::take_growth(Target& target, const proto::Identify& identify) {
+    if (target.device == nullptr) {
+        return;
+    }
+    target.device->info.identify = identify;
+    target.device->info.sectors = identify.sectors;
+    push_event({.kind = EventKind::capacity_changed,
+                .address = target.address,
+                .size_bytes = identify.sectors.value * identify.logical_sector_bytes});
+}
+
 void Engine::State::set_conflict(Time now, Path& path) {
     if (path.state == PathState::conflict) {
         return;
     }
+    evacuate_path(path);
     set_path_state(now, path, PathState::conflict);
     push_event({.kind = EventKind::identity_conflict,
                 .address = path.target->address,
@@ -286,6 +311,10 @@ void Engine::State::set_path_state(Time now, Path& path, PathState state) {
         return;
     }
     path.state = state;
+    stop_payload_search(path);
+    if (state == PathState::up) {
+        restart_payload_search(now, path);
+    }
     push_event({.kind = EventKind::path_changed,
                 .address = path.target->address,
                 .port = path.port,

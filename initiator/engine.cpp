@@ -55,7 +55,7 @@ Engine::State::State(const EngineConfig& engine_config)
       commands(config.commands_count_max, config.tag_generation_first),
       commands_reserved_for_identify(
           std::min<std::size_t>(identify_reserve_max, config.commands_count_max / 4)),
-      commands_reserved_for_splits(commands_reserved_for_identify),
+      commands_reserved_for_splits(commands_reserved_for_identify), fences(config.fences_count_max),
       scratch_blocks(scratch_blocks_count),
       query_generation(static_cast<std::uint16_t>(config.tag_generation_first)),
       events(events_count_max) {
@@ -64,6 +64,9 @@ Engine::State::State(const EngineConfig& engine_config)
     UAOE_ASSERT(config.window_frames_initial >= 1 && config.window_frames_max >= 1);
     for (std::uint32_t i = 0; i < devices.size(); ++i) {
         devices[i].index = i;
+    }
+    for (Fence& fence : fences) {
+        spare_fences.push_back(fence);
     }
     scratch_free.reserve(scratch_blocks.size());
     for (auto& block : scratch_blocks) {
@@ -78,9 +81,11 @@ Engine::State::~State() {
     starved.clear();
     identify_queue.clear();
     probe_queue.clear();
+    payload_queue.clear();
     seek_queue.clear();
     lingering.clear();
     held.clear();
+    spare_fences.clear();
     for (const auto& [address, target] : targets) {
         target->fences.clear();
         timers.disarm(target->seek_timer);

@@ -33,9 +33,10 @@ struct Engine::State {
     bool probe(proto::Address address);
     void handle_query_config(Time now, PortIndex port, const proto::Frame& frame);
     void handle_identify(Time now, Path& path, const proto::Frame& frame);
-    void verify_path(Time now, Path& path); // takes it out of use until IDENTIFY agrees
+    void verify_path(Time now, Path& path);  // takes it out of use until IDENTIFY agrees
+    void ask_identity(Time now, Path& path); // and leaves it in use, if it is
+    void take_growth(Target& target, const proto::Identify& identify);
     void set_conflict(Time now, Path& path);
-    void update_payload(Path& path);
     void set_path_state(Time now, Path& path, PathState state);
     void set_target_state(Target& target, TargetState state);
     void stop_identify(Path& path);
@@ -65,7 +66,6 @@ struct Engine::State {
     bool transmit_next_cut(Time now, DeviceEntry& device, Transmit& transmit);
     bool transmit_again(Time now, DeviceEntry& device, Transmit& transmit);
     void send_command(Time now, Command& command, Path& path, Transmit& transmit);
-    Path* pick_path(Target& target, const Path* avoid, std::uint32_t sectors_min);
     bool split_for(Command& command, const Path& path);
     void make_ready(DeviceEntry& device);
     void starve(DeviceEntry& device);
@@ -85,6 +85,28 @@ struct Engine::State {
     void account_answer(Time now, Command& command, Transmission& transmission);
     static Status read_answer(const Command& command, const proto::Frame& frame);
 
+    // ---- paths.cpp: which path a command takes ----
+    Path* pick_path(Time now, Target& target, const Path* avoid, std::uint32_t sectors_min);
+    [[nodiscard]] static bool has_room(const Path& path, std::uint32_t sectors_min);
+
+    // ---- payload.cpp: how much a frame may carry on each path ----
+    static std::uint32_t least_payload(const Path& path);
+    void update_payload(Time now, Path& path);
+    void search_payload(Time now, Path& path, std::uint32_t passing);
+    void restart_payload_search(Time now, Path& path);
+    void continue_payload_search(Time now, Path& path);
+    void report_payload(Path& path);
+    void stop_payload_search(Path& path);
+    bool transmit_payload_probe(Time now, Transmit& transmit);
+    void handle_payload_answer(Time now, Path& path, bool passed);
+    bool take_payload_answer(Time now, Path& path, std::uint32_t generation);
+    void take_payload_read(Time now, Path& path, const proto::Frame& frame);
+    [[nodiscard]] std::optional<Time> payload_deadline(const Path& path) const;
+    void handle_payload_timeout(Time now, Path& path);
+    void suspect_payload(Time now, const Command& command, const Transmission& lost);
+    static void note_passed_payload(Time now, const Command& command,
+                                    const Transmission& transmission);
+
     // ---- timeouts.cpp: what does not come in ----
     void handle_timeout(Time now);
     void handle_path_timer(Time now, Path& path);
@@ -92,17 +114,23 @@ struct Engine::State {
     void handle_device_timer(Time now, DeviceEntry& device);
     void arm_path_timer(Path& path);
     void suspect_path(Time now, Path& path);
-    void lose_command(Time now, Command& command);
+    void detect_losses(Time now, Path& path); // by what was answered
+    void probe_tail(Time now, Path& path);
+    [[nodiscard]] Duration tail_patience(const Path& path) const;
+    enum class LossSign : std::uint8_t { overtaken, timeout };
+    void lose_command(Time now, Command& command, LossSign sign);
     void evacuate_path(Path& path); // its commands go to other paths
     void remove_from_flight(Command& command);
 
     // ---- fences.cpp: finished writes of which a copy may still reach the disk ----
     void retire_command(Time now, Command& command); // free, or lingering behind a fence
     void fence(Time now, Command& command, Time last_sent);
+    Fence& make_fence(Command& command);
     [[nodiscard]] bool copies_are_gone(const Command& command) const;
+    [[nodiscard]] bool is_passed(Time now, const Fence& fence) const;
     void ask_path(Time now, Path& path);
-    void ask_paths(Time now, const Command& command); // of copies that are feared
-    void remove_fence(Command& command);
+    void ask_paths(Time now, const Fence& fence); // of copies that are feared
+    void remove_fence(Fence& fence);
     void handle_linger_timer(Time now);
     void begin_to_settle(Time now, Target& target);
     static bool is_settled_at(const Target& target, const proto::MacAddress& mac);
@@ -147,8 +175,11 @@ struct Engine::State {
     std::size_t commands_reserved_for_identify;
     std::size_t commands_reserved_for_splits;
     std::size_t identify_slots_count = 0; // in use
-    CommandQueue lingering;               // by fence_until
-    CommandQueue held;                    // past it, feared in the queue of a target
+    std::vector<Fence> fences;            // for those that leave their commands' slots
+    FenceQueue spare_fences;              // of these
+    FenceQueue lingering;                 // by fence_until
+    FenceQueue held;                      // past it, feared in the queue of a target
+    Time held_checked_at;
     std::vector<std::array<std::byte, 512>> scratch_blocks;
     std::vector<std::span<std::byte>> scratch_free;
 
@@ -158,6 +189,7 @@ struct Engine::State {
     Timer settle_timer{TimerKind::settle};
 
     ProbeQueue probe_queue;
+    PayloadQueue payload_queue;
     SeekQueue seek_queue;
     IdentifyQueue identify_queue;
     std::uint32_t identifies_count = 0; // in flight

@@ -48,6 +48,18 @@ std::span<const Transmission> copies_of(const Command& command) {
 
 } // namespace
 
+// In the order of sending.
+void Fence::add_copy(Path* path, Time sent_at) {
+    const auto known =
+        std::ranges::find(copies.begin(), copies.begin() + copies_count, path, &Copy::path);
+    if (path == nullptr || known == copies.end()) {
+        has_other_copies = true;
+        return;
+    }
+    *known = {.path = path, .sent_at = sent_at};
+    copies_count = std::max(copies_count, static_cast<std::uint8_t>(known - copies.begin() + 1));
+}
+
 void Engine::State::retire_command(Time now, Command& command) {
     const bool writes = command.kind == CommandKind::data && changes_data(command.operation);
     std::optional<Time> last_sent = command.forgotten_sent_at;
@@ -64,24 +76,56 @@ void Engine::State::retire_command(Time now, Command& command) {
     fence(now, command, *last_sent);
 }
 
+// A slot is worth more to a command that is to be sent than to one that is finished, when there are
+// few.
+Fence& Engine::State::make_fence(Command& command) {
+    const std::size_t plenty = config.commands_count_max - config.commands_count_max / 8;
+    if (commands.free_count() >= plenty || spare_fences.empty()) {
+        command.fence.command = &command;
+        return command.fence;
+    }
+    Fence& fence = spare_fences.front();
+    spare_fences.pop_front();
+    fence.command = nullptr;
+    fence.copies_count = 0;
+    fence.has_other_copies = false;
+    if (command.forgotten_sent_at) {
+        fence.add_copy(command.forgotten_path, *command.forgotten_sent_at);
+    }
+    for (const Transmission& copy : copies_of(command)) {
+        if (!copy.answered) {
+            fence.add_copy(copy.path, copy.sent_at);
+        }
+    }
+    return fence;
+}
+
 void Engine::State::fence(Time now, Command& command, Time last_sent) {
     release_scratch(command);
+    Fence& fence = make_fence(command);
+    Target& target = *command.target;
+    fence.target = &target;
+    fence.lba = command.lba;
+    fence.sectors_max = command.sectors_max;
+    fence.fence_until = last_sent + config.linger;
+    fence.hold_until = last_sent + std::max(config.linger, config.target_hold);
+    fence.is_held = false;
+    target.fences.insert(fence);
+    target.fence_sectors_max = std::max<std::uint64_t>(target.fence_sectors_max, fence.sectors_max);
+    auto place = lingering.end();
+    while (place != lingering.begin() && std::prev(place)->fence_until > fence.fence_until) {
+        --place;
+    }
+    lingering.insert(place, fence);
+    timers.arm_at_most(linger_timer, std::max(fence.fence_until, now));
+    if (fence.command == nullptr) {
+        release_command(command);
+        return;
+    }
     command.phase = CommandPhase::lingering;
     --command.device->commands_count;
     command.device = nullptr;
     command.request = nullptr;
-    command.fence_until = last_sent + config.linger;
-    command.hold_until = last_sent + std::max(config.linger, config.target_hold);
-    Target& target = *command.target;
-    target.fences.insert(command);
-    target.fence_sectors_max =
-        std::max<std::uint64_t>(target.fence_sectors_max, command.sectors_max);
-    auto place = lingering.end();
-    while (place != lingering.begin() && std::prev(place)->fence_until > command.fence_until) {
-        --place;
-    }
-    lingering.insert(place, command);
-    timers.arm_at_most(linger_timer, std::max(command.fence_until, now));
 }
 
 // Rule 2 of all copies that have no answer.
@@ -94,6 +138,21 @@ bool Engine::State::copies_are_gone(const Command& command) const {
     return forgotten_are_gone && std::ranges::all_of(copies_of(command), [&](const auto& copy) {
                return copy.answered || is_gone(target, *copy.path, copy.sent_at, config.linger);
            });
+}
+
+// No copy of it can land any more.
+bool Engine::State::is_passed(Time now, const Fence& fence) const {
+    if (fence.hold_until <= now) {
+        return true;
+    }
+    if (fence.command != nullptr) {
+        return copies_are_gone(*fence.command);
+    }
+    return !fence.has_other_copies &&
+           std::ranges::all_of(
+               std::span(fence.copies).first(fence.copies_count), [&](const auto& copy) {
+                   return is_gone(*fence.target, *copy.path, copy.sent_at, config.linger);
+               });
 }
 
 // Whether its target has done what it had before. Not more often than an answer takes.
@@ -113,54 +172,74 @@ void Engine::State::ask_path(Time now, Path& path) {
     }
 }
 
-void Engine::State::ask_paths(Time now, const Command& command) {
+void Engine::State::ask_paths(Time now, const Fence& fence) {
     const auto ask = [&](Path& path, Time sent_at) {
-        if (!is_gone(*command.target, path, sent_at, config.linger)) {
+        if (!is_gone(*fence.target, path, sent_at, config.linger)) {
             ask_path(now, path);
         }
     };
-    for (const Transmission& copy : copies_of(command)) {
+    if (fence.command == nullptr) {
+        for (const auto& copy : std::span(fence.copies).first(fence.copies_count)) {
+            ask(*copy.path, copy.sent_at);
+        }
+        return;
+    }
+    for (const Transmission& copy : copies_of(*fence.command)) {
         if (!copy.answered) {
             ask(*copy.path, copy.sent_at);
         }
     }
-    if (command.forgotten_path != nullptr) {
-        ask(*command.forgotten_path, *command.forgotten_sent_at);
+    if (fence.command->forgotten_path != nullptr) {
+        ask(*fence.command->forgotten_path, *fence.command->forgotten_sent_at);
     }
 }
 
 // The caller lets writes in, by admit_wanted().
-void Engine::State::remove_fence(Command& command) {
-    Target& target = *command.target;
-    target.fences.erase(target.fences.iterator_to(command));
+void Engine::State::remove_fence(Fence& fence) {
+    Target& target = *fence.target;
+    target.fences.erase(target.fences.iterator_to(fence));
     if (target.fences.empty()) {
         target.fence_sectors_max = 0;
     }
-    CommandQueue& queue = command.is_held ? held : lingering;
-    queue.erase(queue.iterator_to(command));
+    FenceQueue& queue = fence.is_held ? held : lingering;
+    queue.erase(queue.iterator_to(fence));
     if (target.device != nullptr) {
         target.device->wants_admission = true;
     }
-    release_command(command);
+    if (fence.command != nullptr) {
+        release_command(*fence.command);
+    } else {
+        spare_fences.push_back(fence);
+    }
 }
 
 void Engine::State::handle_linger_timer(Time now) {
     while (!lingering.empty() && lingering.front().fence_until <= now) {
-        Command& command = lingering.front();
+        Fence& fence = lingering.front();
+        if (is_passed(now, fence)) {
+            remove_fence(fence);
+            continue;
+        }
         lingering.pop_front();
-        command.is_held = true;
-        held.push_back(command);
+        fence.is_held = true;
+        held.push_back(fence);
+        ask_paths(now, fence);
     }
-    for (auto it = held.begin(); it != held.end();) {
-        Command& command = *it++;
-        if (copies_are_gone(command) || command.hold_until <= now) {
-            remove_fence(command);
-        } else {
-            ask_paths(now, command);
+    // All of them together now and then: there may be many, and as many moments at which one joins
+    // them.
+    if (now - held_checked_at >= hold_check_interval) {
+        held_checked_at = now;
+        for (auto it = held.begin(); it != held.end();) {
+            Fence& fence = *it++;
+            if (is_passed(now, fence)) {
+                remove_fence(fence);
+            } else {
+                ask_paths(now, fence);
+            }
         }
     }
     if (!held.empty()) {
-        timers.arm(linger_timer, now + hold_check_interval);
+        timers.arm(linger_timer, held_checked_at + hold_check_interval);
     }
     if (!lingering.empty()) {
         timers.arm_at_most(linger_timer, lingering.front().fence_until);

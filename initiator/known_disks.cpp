@@ -55,7 +55,7 @@ void Engine::State::tell_identity(Time now, Target& target, const KnownDisk& dis
     target.state = TargetState::ready; // no news: nothing was heard
     target.is_hearsay = true;
     for (const auto& path : target.paths) {
-        update_payload(*path);
+        update_payload(now, *path);
         if (is_other_disk && path->state == PathState::up) {
             set_conflict(now, *path);
         }

@@ -115,6 +115,8 @@ enum class EventKind : std::uint8_t {
     identity_conflict, // another disk at a known address
     device_changed,    // its DeviceState changed
     probe_answered,    // probe(): `duration` is the round trip
+    payload_changed,   // a path carries `payload_bytes` a frame
+    capacity_changed,  // the disk has grown, to `size_bytes`
 };
 
 struct Event {
@@ -126,6 +128,8 @@ struct Event {
     TargetState target_state{};
     DeviceState device_state{};
     Duration duration{};
+    std::uint32_t payload_bytes = 0;
+    std::uint64_t size_bytes = 0;
 };
 
 } // namespace uaoe::initiator

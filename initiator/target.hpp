@@ -6,6 +6,8 @@
 #include "initiator/command.hpp"
 #include "initiator/config.hpp"
 #include "initiator/congestion_window.hpp"
+#include "initiator/loss_detector.hpp"
+#include "initiator/payload_search.hpp"
 #include "initiator/request_state.hpp"
 #include "initiator/rtt_estimator.hpp"
 #include "initiator/status.hpp"
@@ -20,6 +22,18 @@
 #include <vector>
 
 namespace uaoe::initiator {
+
+// A frame that proves what a path carries; see payload.cpp.
+struct PayloadProbe {
+    enum class Stage : std::uint8_t { request, reply };
+    Stage stage = Stage::request;
+    bool is_outstanding = false;
+    std::uint8_t tries_count = 0; // that had no answer, of this size in this direction
+    std::uint16_t generation = 0; // of a padded Query Config
+    Command* command = nullptr;   // of a READ
+    Time sent_at;
+    std::optional<Time> retry_at; // of the largest size, when nothing is searched for
+};
 
 // A (port, target MAC) pair of one LUN. Made when a Query Config answer names it; never removed.
 struct Path {
@@ -39,21 +53,41 @@ struct Path {
     PathState state = PathState::unverified;
     std::uint32_t buffer_count = 0;       // as advertised
     std::uint32_t sectors_advertised = 2; // of 512 bytes
-    std::uint32_t sectors_per_frame = 0;  // what this path carries, in the LUN's logical sectors
+    // What its MTU and its target allow, and what it is used with: what was proved, while it
+    // carries data of an attached LUN. In the LUN's logical sectors.
+    std::uint32_t sectors_allowed = 0;
+    std::uint32_t sectors_per_frame = 0;
+    std::uint32_t sectors_reported = 0; // by the last event
+    PayloadSearch payload;
+    PayloadProbe payload_probe;
+    std::array<Time, 2>
+        large_passed_at{}; // more than the least payload: to the initiator, to the target
 
     RttEstimator rtt;
     CongestionWindow window;
+    LossDetector losses;
     std::array<CommandQueue, backoff_levels> in_flight;
     std::uint32_t in_flight_count = 0;
+    // Of commands and of a payload probe: what takes room at the target.
+    [[nodiscard]] std::uint32_t frames_in_flight() const {
+        return in_flight_count + (payload_probe.is_outstanding ? 1U : 0U);
+    }
+    std::uint64_t order_last = 0; // of sending; 0: nothing was sent
+    Time last_sent;
+    std::uint8_t tail_probes_count = 0; // since the last answer
+    // What a frame in flight adds to the shortest round trip of the next one, smoothed.
+    Duration frame_cost{};
     std::uint32_t silent_rounds_count =
         0; // timeouts in a row, one a round trip, with nothing heard in between
     Time last_heard;
+    bool is_transfer_overdue = false; // and nothing heard since: a read or write timed out
     Time last_silent_round;
     bool was_silent_when_down = true; // before its port went down: that is not why it is silent
     Time answered_up_to; // when the newest frame that had an answer was sent; see fences.cpp
 
     Command* identify = nullptr; // the one that is queued or in flight
     Time identify_since;
+    Time identified_at;
     std::uint8_t identify_attempts_count = 0; // that had no answer
     bool wants_identify = false;
     std::optional<Time> identify_retry_at; // it was answered with an error; ask again then
@@ -71,8 +105,12 @@ struct Path {
     Timer timer{TimerKind::path, this};
     boost::intrusive::list_member_hook<> identify_hook; // paths that want to send IDENTIFY
     boost::intrusive::list_member_hook<> probe_hook;    // paths that want to send Query Config
+    boost::intrusive::list_member_hook<> payload_hook;  // paths that want to send a payload probe
 };
 
+using PayloadQueue = boost::intrusive::list<
+    Path,
+    boost::intrusive::member_hook<Path, boost::intrusive::list_member_hook<>, &Path::payload_hook>>;
 using IdentifyQueue =
     boost::intrusive::list<Path,
                            boost::intrusive::member_hook<Path, boost::intrusive::list_member_hook<>,
@@ -165,7 +203,7 @@ struct Target {
     [[nodiscard]] std::uint32_t in_flight_to(const proto::MacAddress& mac) const {
         std::uint32_t count = 0;
         for (const auto& path : paths) {
-            count += path->target_mac == mac ? path->in_flight_count : 0;
+            count += path->target_mac == mac ? path->frames_in_flight() : 0;
         }
         return count;
     }

@@ -8,8 +8,33 @@ namespace uaoe::initiator {
 namespace {
 
 // Timeouts in a row, each a round trip after the other, before a path is no longer trusted with
-// data.
+// data. The first of a read or write is enough where another path carries them meanwhile; a FLUSH
+// that takes long would only be done once more there.
 constexpr std::uint32_t silent_rounds_max = 3;
+
+bool has_replacement(const Path& path) {
+    return std::ranges::any_of(path.target->paths, [&](const auto& other) {
+        return other.get() != &path && other->state == PathState::up &&
+               other->silent_rounds_count == 0;
+    });
+}
+
+// Tail probes in a row: the second one, after twice the patience, for when the first was lost, too.
+constexpr std::uint8_t tail_probes_max = 2;
+
+// A target may well answer what came later first, and has not done it yet.
+bool is_slow(const Command& command) {
+    return command.kind == CommandKind::flush || command.operation == Operation::discard;
+}
+
+// Back-off levels at which being overtaken counts. A command that was overtaken more often than
+// chance explains, or that timed out again and again, is one the target has its trouble with: more
+// copies of it would not help.
+constexpr unsigned overtaken_levels = 4;
+
+bool is_overtaken(const Path& path, Command& command) {
+    return path.losses.is_overtaken(command.latest().order) && !is_slow(command);
+}
 
 } // namespace
 
@@ -45,9 +70,19 @@ void Engine::State::arm_path_timer(Path& path) {
     const auto consider = [&](Time deadline) {
         first = std::min(first.value_or(deadline), deadline);
     };
-    for (unsigned level = 0; level < Path::backoff_levels; ++level) {
-        if (!path.in_flight[level].empty()) {
-            consider(path.in_flight[level].front().latest().sent_at + path.rtt.rto_after(level));
+    if (path.in_flight_count > 0) {
+        for (unsigned level = 0; level < Path::backoff_levels; ++level) {
+            if (path.in_flight[level].empty()) {
+                continue;
+            }
+            const Transmission& first_sent = path.in_flight[level].front().latest();
+            consider(first_sent.sent_at + path.rtt.rto_after(level));
+            if (level < overtaken_levels && is_overtaken(path, path.in_flight[level].front())) {
+                consider(path.losses.deadline(first_sent.sent_at, level));
+            }
+        }
+        if (path.tail_probes_count < tail_probes_max) {
+            consider(std::max(path.last_sent, path.last_heard) + tail_patience(path));
         }
     }
     if (path.identify != nullptr && path.identify->phase == CommandPhase::in_flight) {
@@ -58,6 +93,9 @@ void Engine::State::arm_path_timer(Path& path) {
     if (path.identify_retry_at) {
         consider(*path.identify_retry_at);
     }
+    if (const auto deadline = payload_deadline(path)) {
+        consider(*deadline);
+    }
     if (first) {
         timers.arm_at_most(path.timer, *first);
     }
@@ -65,14 +103,19 @@ void Engine::State::arm_path_timer(Path& path) {
 
 void Engine::State::handle_path_timer(Time now, Path& path) {
     handle_identify_timeout(now, path);
+    handle_payload_timeout(now, path);
+    detect_losses(now, path);
     for (unsigned level = 0; level < Path::backoff_levels; ++level) {
         CommandQueue& queue = path.in_flight[level];
         while (!queue.empty() &&
                queue.front().latest().sent_at + path.rtt.rto_after(level) <= now) {
-            lose_command(now, queue.front());
+            lose_command(now, queue.front(), LossSign::timeout);
         }
     }
-    if (path.silent_rounds_count >= silent_rounds_max && path.state == PathState::up) {
+    probe_tail(now, path);
+    const std::uint32_t rounds_max =
+        path.is_transfer_overdue && has_replacement(path) ? 1 : silent_rounds_max;
+    if (path.silent_rounds_count >= rounds_max && path.state == PathState::up) {
         suspect_path(now, path);
     }
     arm_path_timer(path);
@@ -106,7 +149,8 @@ void Engine::State::handle_identify_timeout(Time now, Path& path) {
     Target& target = *path.target;
     // A disk in use is asked for as long as it is in use. A target that never said what it is, is
     // left alone until its next Query Config answer.
-    if (target.device == nullptr && now - path.identify_since >= config.identify_timeout) {
+    const bool is_needed = target.device != nullptr && path.state != PathState::up;
+    if (!is_needed && now - path.identify_since >= config.identify_timeout) {
         stop_identify(path);
         if (target.state == TargetState::identifying) {
             set_target_state(target, TargetState::mute);
@@ -137,19 +181,79 @@ void Engine::State::remove_from_flight(Command& command) {
     command.phase = CommandPhase::queued;
 }
 
-void Engine::State::lose_command(Time now, Command& command) {
-    Path& path = *command.latest().path;
-    const Time sent_at = command.latest().sent_at;
-    const bool is_slow =
-        command.kind == CommandKind::flush || command.operation == Operation::discard;
-    remove_from_flight(command);
-    // What was sent at the very time of an answer or a timeout was sent after it.
-    if (path.last_heard <= sent_at && path.last_silent_round <= sent_at) {
-        ++path.silent_rounds_count;
-        path.last_silent_round = now;
+// Commands that a later one has overtaken by more than the reorder window.
+void Engine::State::detect_losses(Time now, Path& path) {
+    for (unsigned level = 0; level < overtaken_levels && path.in_flight_count > 0; ++level) {
+        CommandQueue& queue = path.in_flight[level];
+        while (!queue.empty() && is_overtaken(path, queue.front())) {
+            Command& command = queue.front();
+            const Time deadline = path.losses.deadline(command.latest().sent_at, level);
+            if (deadline > now) {
+                timers.arm_at_most(path.timer, deadline);
+                break;
+            }
+            lose_command(now, command, LossSign::overtaken);
+        }
     }
-    if (!is_slow && !path.window.handle_loss(now, sent_at) && command.attempts_count > 0) {
-        path.window.handle_repeated_loss();
+}
+
+// Of silence, before the newest command is sent once more.
+Duration Engine::State::tail_patience(const Path& path) const {
+    if (!path.rtt.has_sample()) {
+        return path.rtt.rto();
+    }
+    return std::max(2 * path.rtt.srtt(), config.tail_probe_min) * (1LL << path.tail_probes_count);
+}
+
+// Nothing overtakes the last commands of a burst. So the newest is sent again, on the same path:
+// its answer overtakes what was lost before it. That is no reason to send less.
+void Engine::State::probe_tail(Time now, Path& path) {
+    const Time due = std::max(path.last_sent, path.last_heard) + tail_patience(path);
+    if (path.tail_probes_count >= tail_probes_max || path.in_flight_count == 0 || due > now) {
+        return;
+    }
+    Command* newest = nullptr;
+    for (CommandQueue& queue : path.in_flight) {
+        if (!queue.empty() && !is_slow(queue.back()) &&
+            (newest == nullptr || queue.back().latest().order > newest->latest().order)) {
+            newest = &queue.back();
+        }
+    }
+    ++path.tail_probes_count;
+    if (newest == nullptr) {
+        return;
+    }
+    remove_from_flight(*newest);
+    newest->is_tail_probe = true;
+    newest->device->resend.push_front(*newest);
+    make_ready(*newest->device);
+}
+
+void Engine::State::lose_command(Time now, Command& command, LossSign sign) {
+    Path& path = *command.latest().path;
+    Transmission& lost = command.latest();
+    const Time sent_at = lost.sent_at;
+    remove_from_flight(command);
+    lost.given_up = true;
+    if (sign == LossSign::overtaken) {
+        lost.window_event = path.window.handle_loss(now, sent_at);
+        path.losses.handle_loss();
+        command.overtaken_count =
+            static_cast<std::uint8_t>(std::min(command.overtaken_count + 1, 255));
+    } else {
+        // What was sent at the very time of an answer or a timeout was sent after it.
+        if (path.last_heard <= sent_at && path.last_silent_round <= sent_at) {
+            ++path.silent_rounds_count;
+            path.last_silent_round = now;
+            path.is_transfer_overdue = path.is_transfer_overdue || !is_slow(command);
+            path.frame_cost = std::min(2 * path.frame_cost, Duration{config.rto_max});
+        }
+        if (!is_slow(command)) {
+            lost.window_event =
+                path.window.handle_timeout(now, sent_at, command.attempts_count > 0);
+        }
+        command.attempts_count =
+            static_cast<std::uint8_t>(std::min(command.attempts_count + 1, 255));
     }
     DeviceEntry& device = *command.device;
     const bool failed = command.request != nullptr && command.request->status != Status::ok;
@@ -159,9 +263,9 @@ void Engine::State::lose_command(Time now, Command& command) {
         finish_command(now, command, Status::timed_out);
         return;
     }
-    command.attempts_count = static_cast<std::uint8_t>(std::min(command.attempts_count + 1, 255));
     device.resend.push_back(command);
     make_ready(device);
+    suspect_payload(now, command, lost);
 }
 
 void Engine::State::evacuate_path(Path& path) {

@@ -16,6 +16,9 @@ constexpr std::uint32_t burst_frames_max = 16;
 
 constexpr std::uint32_t page_bytes = 4096;
 
+// A command is lost so often in a row by chance, before its patience grows.
+constexpr std::uint8_t overtaken_free_max = 3;
+
 proto::FrameHeader frame_header(const Port& port, const proto::MacAddress& destination,
                                 proto::Address address, proto::Command command, proto::Tag tag) {
     return {.destination = destination,
@@ -29,7 +32,7 @@ proto::FrameHeader frame_header(const Port& port, const proto::MacAddress& desti
 
 bool Engine::State::poll_transmit(Time now, Transmit& transmit) {
     if (transmit_discover(transmit) || transmit_seek(transmit) || transmit_probe(now, transmit) ||
-        transmit_identify(now, transmit)) {
+        transmit_identify(now, transmit) || transmit_payload_probe(now, transmit)) {
         return true;
     }
     while (!ready.empty()) {
@@ -167,9 +170,12 @@ bool Engine::State::transmit_again(Time now, DeviceEntry& device, Transmit& tran
     }
     Command& command = device.resend.front();
     const Path* last = command.transmissions_count > 0 ? command.latest().path : nullptr;
-    Path* path = pick_path(*device.target, last, 1);
+    // A tail probe takes the path it is to tell of, and the room that its first copy had there.
+    Path* path = command.is_tail_probe && has_room(*command.latest().path, command.sectors)
+                     ? command.latest().path
+                     : pick_path(now, *device.target, last, 1);
     if (path != nullptr && !split_for(command, *path)) {
-        path = pick_path(*device.target, last, command.sectors); // one that carries it whole
+        path = pick_path(now, *device.target, last, command.sectors); // one that carries it whole
     }
     if (path == nullptr) {
         return false;
@@ -205,6 +211,7 @@ bool Engine::State::split_for(Command& command, const Path& path) {
         command.buffer_offset_bytes +
         static_cast<std::uint64_t>(path.sectors_per_frame) * command.device->info.sector_bytes;
     tail->attempts_count = command.attempts_count;
+    tail->overtaken_count = command.overtaken_count;
     tail->first_sent_at = command.first_sent_at;
     ++RequestState::commands_count(*command.request);
     command.sectors = path.sectors_per_frame;
@@ -216,7 +223,7 @@ bool Engine::State::transmit_next_cut(Time now, DeviceEntry& device, Transmit& t
     if (device.send_queue.empty()) {
         return false;
     }
-    Path* path = pick_path(*device.target, nullptr, 1);
+    Path* path = pick_path(now, *device.target, nullptr, 1);
     if (path == nullptr) {
         return false;
     }
@@ -260,6 +267,7 @@ bool Engine::State::transmit_next_cut(Time now, DeviceEntry& device, Transmit& t
 
 void Engine::State::send_command(Time now, Command& command, Path& path, Transmit& transmit) {
     Transmission& transmission = command.add_transmission(path, now);
+    transmission.ahead_count = path.in_flight_count;
     const proto::Tag tag = make_tag(
         {.shard = config.shard_index, .slot = command.slot, .generation = transmission.generation});
     const auto header = frame_header(ports[path.port.value], path.target_mac, path.target->address,
@@ -273,42 +281,28 @@ void Engine::State::send_command(Time now, Command& command, Path& path, Transmi
     transmit.port = path.port;
 
     command.phase = CommandPhase::in_flight;
+    command.is_tail_probe = false;
     ++path.sent;
-    if (command.kind != CommandKind::identify) {
+    if (command.is_windowed()) {
+        transmission.order = ++path.order_last;
+        path.last_sent = now;
         path.window.handle_send(now, path.in_flight_count, path.rtt.rto());
         // FLUSH and TRIM take a disk far longer than a round trip: three doublings of patience from
         // the start.
         const unsigned patience =
             command.kind == CommandKind::flush || command.operation == Operation::discard ? 3 : 0;
+        // A command that is overtaken again and again is not lost by chance: not every round trip.
+        const unsigned overtaken =
+            command.overtaken_count - std::min(command.overtaken_count, overtaken_free_max);
         command.backoff_level = static_cast<std::uint8_t>(
-            std::min(command.attempts_count + patience, Path::backoff_levels - 1));
+            std::min(command.attempts_count + overtaken + patience, Path::backoff_levels - 1));
         path.in_flight[command.backoff_level].push_back(command);
         ++path.in_flight_count;
+        const Duration rto = path.rtt.rto_after(command.backoff_level);
+        timers.arm_at_most(path.timer, now + std::min(rto, tail_patience(path)));
+        return;
     }
     arm_path_timer(path);
-}
-
-// Round robin over the paths that may carry `sectors_min` in a frame and have room, another one
-// than `avoid` if there is one.
-Path* Engine::State::pick_path(Target& target, const Path* avoid, std::uint32_t sectors_min) {
-    Path* fallback = nullptr;
-    const std::size_t count = target.paths.size();
-    for (std::size_t i = 0; i < count; ++i) {
-        const std::size_t index = (target.path_next + i) % count;
-        Path& path = *target.paths[index];
-        if (path.state != PathState::up || path.sectors_per_frame < sectors_min ||
-            path.in_flight_count >= path.window.cwnd() ||
-            (count > 1 && target.in_flight_to(path.target_mac) >= path.window.limit())) {
-            continue;
-        }
-        if (&path == avoid) {
-            fallback = &path;
-            continue;
-        }
-        target.path_next = index + 1;
-        return &path;
-    }
-    return fallback;
 }
 
 void Engine::State::make_ready(DeviceEntry& device) {
@@ -351,7 +345,7 @@ void Engine::State::release_command(Command& command) {
     release_scratch(command);
     if (command.kind == CommandKind::identify) {
         --identify_slots_count;
-    } else {
+    } else if (command.is_windowed()) {
         --command.target->commands_count;
         if (command.device != nullptr) { // not of one that lingered
             --command.device->commands_count;

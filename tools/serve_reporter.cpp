@@ -62,6 +62,11 @@ std::string ServeReporter::text_of(initiator::Time now, const initiator::Event& 
             proto::to_string(address_), path_name(event));
     case initiator::EventKind::target_changed:
         return fmt::format("the target is {}", target_state_text(event.target_state));
+    case initiator::EventKind::payload_changed:
+        return fmt::format("path {} carries frames with {} bytes of payload", path_name(event),
+                           event.payload_bytes);
+    case initiator::EventKind::capacity_changed:
+        return fmt::format("the disk has grown to {} bytes", event.size_bytes);
     case initiator::EventKind::target_found:
     case initiator::EventKind::probe_answered:
         break;

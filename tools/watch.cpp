@@ -178,6 +178,8 @@ void Watch::handle(const initiator::Event& event) {
         break;
     case initiator::EventKind::target_found: // nothing is known of it yet
     case initiator::EventKind::device_changed:
+    case initiator::EventKind::payload_changed: // of attached LUNs
+    case initiator::EventKind::capacity_changed:
         break;
     }
 }

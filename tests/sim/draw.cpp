@@ -45,7 +45,21 @@ Faults draw_faults(Random& random) {
     if (random.chance(0.3)) {
         faults.inject = 0.05;
     }
+    faults.loses = random.pick(Faults::Loses::all, Faults::Loses::all, Faults::Loses::requests,
+                               Faults::Loses::answers);
     return faults;
+}
+
+// A full queue takes 42 ms to leave at most: part of how long a frame may live, see draw_faults().
+void draw_wires(Random& random, Segment& segment) {
+    if (!random.chance(0.15)) {
+        return;
+    }
+    constexpr std::uint64_t megabit = 1'000'000;
+    for (Wire* wire : {&segment.to_targets, &segment.to_ports}) {
+        wire->bits_per_second = megabit * random.pick(100U, 1000U, 2500U, 10'000U);
+        wire->queue_bytes_max = 1024 * random.pick(32U, 128U, 512U);
+    }
 }
 
 proto::Identify draw_disk(Random& random, std::uint8_t number) {

@@ -15,6 +15,8 @@ inline constexpr Duration target_hold = std::chrono::seconds{30};
 [[nodiscard]] initiator::EngineConfig draw_config(Random& random, bool fencing);
 [[nodiscard]] Time draw_start(Random& random);
 [[nodiscard]] Faults draw_faults(Random& random);
+// Both directions of a segment; mostly without a limit.
+void draw_wires(Random& random, Segment& segment);
 [[nodiscard]] proto::Identify draw_disk(Random& random, std::uint8_t number);
 [[nodiscard]] target::LunConfig draw_lun(Random& random, proto::Address address,
                                          const proto::Identify& identify);

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
-#include <queue>
 #include <utility>
 #include <vector>
 
@@ -24,7 +23,8 @@ class EventQueue {
     [[nodiscard]] Time now() const { return now_; }
 
     void at(Time time, std::function<void()> action) {
-        queue_.push({std::max(time, now_), sequence_++, std::move(action)});
+        queue_.push_back({std::max(time, now_), sequence_++, std::move(action)});
+        std::push_heap(queue_.begin(), queue_.end());
     }
     void after(Duration delay, std::function<void()> action) {
         at(now_ + delay, std::move(action));
@@ -32,12 +32,13 @@ class EventQueue {
 
     // Runs the next thing that is due by `end`. False, and now() is `end`, when there is none.
     bool step(Time end) {
-        if (queue_.empty() || queue_.top().time > end) {
+        if (queue_.empty() || queue_.front().time > end) {
             now_ = std::max(now_, end);
             return false;
         }
-        Entry entry = queue_.top();
-        queue_.pop();
+        std::pop_heap(queue_.begin(), queue_.end());
+        const Entry entry = std::move(queue_.back()); // with its frame: not copied
+        queue_.pop_back();
         now_ = entry.time;
         entry.action();
         return true;
@@ -52,7 +53,7 @@ class EventQueue {
             return std::pair(time, sequence) > std::pair(other.time, other.sequence);
         }
     };
-    std::priority_queue<Entry> queue_;
+    std::vector<Entry> queue_; // a heap, the next on top
     Time now_;
     std::uint64_t sequence_ = 0;
 };

@@ -51,6 +51,22 @@ void World::resume_host(TargetHost& host) {
     }
 }
 
+void World::compete(TargetHost& host, unsigned frames_count) {
+    std::vector<std::byte> frame(60);
+    proto::write_ata(frame,
+                     {.destination = host.mac,
+                      .source = {{2, 0, 0, 0, 9, 9}},
+                      .address = host.lun->config().address,
+                      .command = proto::Command::ata,
+                      .tag = {0x7fff0000}},
+                     {.sector_count = 1,
+                      .command_status = static_cast<std::uint8_t>(proto::AtaCommand::read_sectors),
+                      .data = {}});
+    for (unsigned i = 0; host.up && i < frames_count; ++i) {
+        serve(host, frame, 1);
+    }
+}
+
 void World::arrive_at_hosts(std::uint32_t segment, const Frame& frame, unsigned copies) {
     const auto parsed = proto::parse_frame(frame);
     for (const auto& host : hosts) {
@@ -66,7 +82,8 @@ void World::arrive_at_hosts(std::uint32_t segment, const Frame& frame, unsigned 
 
 // What the engine has in flight to a target MAC never exceeds what that advertises. Here counted
 // are commands that lie in the host's queue and that the engine cannot think lost yet: the newest
-// copy, sent less than the shortest timeout ago, over a path that was not taken out of use since.
+// copy, sent less than the shortest timeout ago, over a path that was not taken out of use since,
+// and not overtaken there.
 void World::check_host_window(const TargetHost& host, std::uint32_t tag) const {
     const auto& lun = host.lun->config();
     const std::uint32_t limit =
@@ -78,8 +95,10 @@ void World::check_host_window(const TargetHost& host, std::uint32_t tag) const {
     const auto counts = [&](std::uint32_t waiting) {
         const WatchedCommand* command = watch.find_newest(waiting);
         return command != nullptr && command->question.asks != Asks::identify &&
+               !command->is_probe && // one may be given up for another at any time
                !command->is_answered && !command->is_forged &&
-               events.now() - command->sent_at < config.rto_min && command->sent_at > taken_out_at;
+               events.now() - command->sent_at < config.rto_min &&
+               command->sent_at > taken_out_at && !watch.is_overtaken(*command);
     };
     std::uint32_t count = counts(tag) ? 1U : 0U;
     for (const auto& waiting : host.queue) {

@@ -1,4 +1,4 @@
-// What a world is made of: segments with their faults, and target hosts on them.
+// What a world is made of: segments with their wires and faults, and target hosts on them.
 #pragma once
 
 #include "initiator/status.hpp"
@@ -6,16 +6,22 @@
 #include "tests/sim/disk.hpp"
 #include "tests/sim/event_queue.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <limits>
+#include <optional>
 #include <vector>
 
 namespace uaoe::sim {
 
 using initiator::PortIndex;
 
-// What happens to frames on one segment, in each direction alike.
+// What happens to frames on one segment, in each direction alike unless said.
 struct Faults {
+    // Whose frames are lost, in bursts or alone, or for their length.
+    enum class Loses : std::uint8_t { all, requests, answers };
+    Loses loses = Loses::all;
     double loss = 0;
     double burst_loss = 0; // chance that a burst begins, in which the next frames are lost
     double duplicate = 0;  // a request is executed twice; an answer comes again, up to 20 s later
@@ -28,9 +34,31 @@ struct Faults {
         65536; // longer frames are dropped silently, as a switch without jumbos does
 };
 
+// What a frame takes on a wire beside its own bytes: preamble 8, FCS 4, gap 12 (IEEE 802.3).
+inline constexpr std::uint64_t ethernet_overhead_bytes = 24;
+
+// One direction of a segment's cable, and the queue in front of it, a switch's or a NIC's. Frames
+// leave in the order they came.
+struct Wire {
+    std::uint64_t bits_per_second = 0; // 0: no limit, no queue
+    // Of what has not left yet. What does not fit is dropped silently; an idle wire takes anything.
+    std::uint64_t queue_bytes_max = std::numeric_limits<std::uint64_t>::max();
+
+    // ---- state ----
+    Time free_at{}; // the last of what waits has left
+    std::uint64_t dropped_count = 0;
+
+    // When the last bit of a frame that comes now has left; nothing when it is dropped.
+    std::optional<Time> take(Time now, std::size_t frame_bytes);
+    // The longest that a frame can wait here; the queue has a limit.
+    [[nodiscard]] Duration queue_time_max() const;
+};
+
 struct Segment {
     Duration latency = std::chrono::microseconds{50};
     Duration jitter{}; // more than 0 reorders
+    Wire to_targets;
+    Wire to_ports;
     Faults faults;
     std::uint32_t burst_left = 0;
 };

@@ -111,10 +111,10 @@ TEST_CASE("an engine that forgets late copies corrupts data, and the oracle sees
     unsigned violations = 0;
     for (std::uint64_t seed = 1; seed <= 400; ++seed) {
         violations += run_seed(seed, {.pcap_path = "", .fencing = false}).violation ? 1U : 0U;
-        REQUIRE_FALSE(run_seed(seed, {}).violation);
     }
     CHECK(violations > 0);
-    MESSAGE(violations << " of 400 seeds corrupt data without fencing, none with it");
+    MESSAGE(
+        violations << " of 400 seeds corrupt data without fencing; sim_seeds runs them with it");
 }
 
 TEST_CASE("without faults nothing is sent twice") {

@@ -22,7 +22,7 @@ Duration queue_time(const TargetHost& host) {
 class Run {
   public:
     Run(std::uint64_t seed, const SeedOptions& options)
-        : draw_(seed),
+        : draw_(seed), wire_draw_(seed ^ 0x317e),
           world_(seed ^ 0x5eed, draw_config(draw_, options.fencing), draw_start(draw_)),
           restarts_(world_, luns_, options.settling) {}
 
@@ -60,6 +60,8 @@ class Run {
     void disturb();
     void disturb_network();
     void disturb_lun(Lun& lun);
+    void drop_large_frames();
+    void compete(Lun& lun);
     void pause_hosts(Lun& lun);
     void refuse(Lun& lun);
     void change_mtu(Lun& lun);
@@ -74,7 +76,16 @@ class Run {
     [[nodiscard]] Duration progress_limit(const Lun& lun) const;
     // How long a healthy LUN may get no answer because another is dead.
     [[nodiscard]] Duration healthy_limit(const Lun& lun) const {
-        return 3s + world_.config.rto_max + 2 * lun.hosts.front()->flush_service;
+        return 3s + world_.config.rto_max + 2 * (wire_time() + lun.hosts.front()->flush_service);
+    }
+    // There and back, when both queues are full.
+    [[nodiscard]] Duration wire_time() const {
+        Duration longest{};
+        for (const Segment& segment : world_.segments) {
+            longest = std::max(longest, segment.to_targets.queue_time_max() +
+                                            segment.to_ports.queue_time_max());
+        }
+        return longest;
     }
     // Of a silent path until data flows over it again.
     [[nodiscard]] Duration recovery_time() const {
@@ -82,6 +93,7 @@ class Run {
     }
 
     Random draw_;
+    Random wire_draw_; // apart, so that a wire more or less changes nothing else of a seed
     World world_;
     std::vector<std::unique_ptr<Lun>> luns_;
     Restarts restarts_;
@@ -103,6 +115,7 @@ void Run::make_network() {
         Segment segment;
         segment.latency = draw_.pick(Duration{10us}, Duration{100us}, Duration{2ms});
         segment.jitter = draw_.pick(Duration{0}, Duration{0}, Duration{50us}, Duration{3ms});
+        draw_wires(wire_draw_, segment);
         world_.add_port(mtu_bytes, segment);
     }
 }
@@ -155,7 +168,7 @@ void Run::attach() {
         // One lost frame, or a split command whose parts have to wait for each other, is enough.
         const TargetHost& host = *lun->hosts.front();
         world_.watch.lun(lun->address()).is_slow =
-            2 * (queue_time(host) + host.flush_service + world_.config.rto_max) +
+            2 * (queue_time(host) + wire_time() + host.flush_service + world_.config.rto_max) +
                 16 * host.service_max >=
             lun->fail_after;
         const auto device = world_.engine->attach(world_.events.now(), lun->address(),
@@ -219,12 +232,41 @@ void Run::disturb_network() {
         during([this, port] { world_.set_port_up(port, false); },
                [this, port] { world_.set_port_up(port, true); });
     }
+    if (draw_.chance(0.15)) {
+        drop_large_frames();
+    }
     if (draw_.chance(0.1)) {
         const PortIndex port{static_cast<std::uint32_t>(draw_.between(0, ports_count_ - 1))};
         const std::uint32_t before = world_.port(port).mtu_bytes;
         const std::uint32_t meanwhile = draw_.pick(1500U, 9000U);
         during([this, port, meanwhile] { world_.set_port_mtu(port, meanwhile); },
                [this, port, before] { world_.set_port_mtu(port, before); });
+    }
+}
+
+// A switch begins to drop large frames, of one direction perhaps. Small ones pass.
+void Run::drop_large_frames() {
+    const auto index = draw_.between(0, world_.segments.size() - 1);
+    const std::uint32_t bytes_max = draw_.pick(1100U, 1600U, 4300U);
+    const auto loses =
+        draw_.pick(Faults::Loses::all, Faults::Loses::requests, Faults::Loses::answers);
+    during(
+        [this, index, bytes_max, loses] {
+            world_.segments[index].faults.bytes_max = bytes_max;
+            world_.segments[index].faults.loses = loses;
+        },
+        [this, index] { world_.segments[index].faults.bytes_max = Faults{}.bytes_max; });
+}
+
+// Another initiator uses the same target, and so its buffers.
+void Run::compete(Lun& lun) {
+    TargetHost& host = *lun.hosts[draw_.between(0, lun.hosts.size() - 1)];
+    const auto frames_count = draw_.pick(1U, 8U, 64U);
+    const Duration pause = draw_.pick(Duration{100us}, Duration{1ms}, Duration{20ms});
+    const Duration start = 1ms * draw_.between(0, 2000);
+    for (int i = 0; i < 100; ++i) {
+        disturb_after(start + i * pause,
+                      [this, &host, frames_count] { world_.compete(host, frames_count); });
     }
 }
 
@@ -300,6 +342,9 @@ void Run::disturb_lun(Lun& lun) {
     }
     if (draw_.chance(0.15)) {
         refuse(lun);
+    }
+    if (draw_.chance(0.1)) {
+        compete(lun);
     }
     if (draw_.chance(0.1)) {
         change_mtu(lun);
@@ -434,7 +479,8 @@ bool Run::is_done() const {
 // has nothing else to do.
 Duration Run::progress_limit(const Lun& lun) const {
     const TargetHost& host = *lun.hosts.front();
-    return recovery_time() + 2 * (queue_time(host) + host.flush_service) + target_hold + linger;
+    return recovery_time() + 2 * (queue_time(host) + wire_time() + host.flush_service) +
+           target_hold + linger;
 }
 
 void Run::run_in_peace() {

@@ -108,7 +108,11 @@ void Watch::handle_sent(Time now, const proto::Frame& request) {
     }
     command.question = question;
     command.sent_at = now;
+    command.order = ++order_last_;
+    command.port_mac = request.source;
+    command.target_mac = request.destination;
     command.is_given_up = false;
+    command.is_probe = question.asks == Asks::read && question.lba == 0;
     command.tags.push_back(request.tag.value);
 }
 
@@ -132,9 +136,14 @@ void Watch::handle_answer(Time now, initiator::PortIndex port, const proto::Fram
     }
     heard_[{port, {answer.address, answer.source}}] = now;
     WatchedCommand& command = found->second;
+    if (command.tags.back() == answer.tag.value) {
+        std::uint64_t& newest =
+            answered_up_to_[{{answer.address, answer.source}, answer.destination}];
+        newest = std::max(newest, command.order);
+    }
     command.is_answered = true;
     command.answered_at = now;
-    if (!is_data_or_flush(command.question.asks) || command.is_given_up) {
+    if (!is_data_or_flush(command.question.asks) || command.is_given_up || command.is_probe) {
         return;
     }
     WatchedLun& lun = luns_[command.address];
@@ -224,6 +233,12 @@ const WatchedCommand* Watch::find_newest(std::uint32_t tag) const {
     return found != commands_.end() && found->second.tags.back() == tag ? &found->second : nullptr;
 }
 
+bool Watch::is_overtaken(const WatchedCommand& command) const {
+    const auto found =
+        answered_up_to_.find({{command.address, command.target_mac}, command.port_mac});
+    return found != answered_up_to_.end() && command.order < found->second;
+}
+
 void Watch::handle_port(Time now, bool went_down) {
     ports_down_count_ += went_down ? 1U : 0U;
     ports_down_count_ -= went_down ? 0U : 1U;
@@ -289,7 +304,7 @@ void Watch::check_fail_after(Time now, Duration slack) const {
         std::optional<Time> owed_since = lun.no_path_since;
         for (const auto& [slot, command] : commands_) {
             if (command.address == address && !command.is_answered && !command.is_given_up &&
-                is_data_or_flush(command.question.asks)) {
+                !command.is_probe && is_data_or_flush(command.question.asks)) {
                 owed_since =
                     std::min(owed_since.value_or(command.first_sent_at), command.first_sent_at);
             }

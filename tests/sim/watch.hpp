@@ -33,6 +33,10 @@ struct WatchedCommand {
     Time first_sent_at;              // its first copy; of a split-off tail its head's
     Time sent_at;                    // its newest copy
     std::vector<std::uint32_t> tags; // of all copies, newest last
+    std::uint64_t order = 0;         // of the newest copy among all frames
+    proto::MacAddress port_mac;      // ... and its path
+    proto::MacAddress target_mac;
+    bool is_probe = false; // perhaps: a READ of LBA 0 that proves what a path carries
     bool is_answered = false;
     Time answered_at;
     bool is_forged = false;   // a false answer with its tag was delivered: the engine may be done
@@ -79,6 +83,8 @@ class Watch {
     // ---- getters ----
     // The command whose newest copy has this tag; nullptr when there is none.
     [[nodiscard]] const WatchedCommand* find_newest(std::uint32_t tag) const;
+    // A command that was sent later on the same path has been answered.
+    [[nodiscard]] bool is_overtaken(const WatchedCommand& command) const;
     // Why `request` may not end as timed_out now; empty: it may.
     [[nodiscard]] std::string judge_timeout(Time now, proto::Address address,
                                             const initiator::Request& request,
@@ -102,6 +108,8 @@ class Watch {
     std::map<proto::Address, WatchedLun> luns_;
     std::map<std::uint32_t, WatchedCommand> commands_; // by slot
     std::map<PathKey, Time> taken_out_;
+    std::map<std::pair<PathKey, proto::MacAddress>, std::uint64_t> answered_up_to_; // order
+    std::uint64_t order_last_ = 0;
     std::map<std::pair<initiator::PortIndex, PathKey>, Time> heard_;
     std::uint32_t ports_down_count_ = 0;
     Time port_up_at_;

@@ -95,12 +95,15 @@ void World::check_sent(const initiator::Transmit& transmit, proto::ConstBytes fr
     if (!state.up) {
         throw Violation("a frame on a port that is down");
     }
-    if (!tags_.insert(parsed->tag.value).second) {
-        throw Violation("a tag was used twice");
-    }
     if (parsed->command == proto::Command::ata &&
         (parsed->destination.is_multicast() || parsed->address.is_broadcast())) {
         throw Violation("an ATA command to everybody");
+    }
+    if (!keeps_books) {
+        return;
+    }
+    if (!tags_.insert(parsed->tag.value).second) {
+        throw Violation("a tag was used twice");
     }
     watch.handle_sent(events.now(), *parsed);
 }
@@ -177,19 +180,34 @@ void World::pump() {
     }
 }
 
-void World::carry(Segment& segment, Frame frame, bool is_request, const Deliver& deliver) {
-    Faults& faults = segment.faults;
+bool World::is_lost(Segment& segment, std::size_t frame_bytes, bool is_request) {
+    const Faults& faults = segment.faults;
+    if (faults.loses != Faults::Loses::all &&
+        (faults.loses == Faults::Loses::requests) != is_request) {
+        return false;
+    }
     if (segment.burst_left > 0) {
         --segment.burst_left;
-        return;
+        return true;
     }
     if (random.chance(faults.burst_loss)) {
         segment.burst_left = static_cast<std::uint32_t>(random.between(1, 40));
     }
-    if (frame.size() > faults.bytes_max || random.chance(faults.loss)) {
+    return frame_bytes > faults.bytes_max || random.chance(faults.loss);
+}
+
+void World::carry(Segment& segment, Frame frame, bool is_request, const Deliver& deliver) {
+    Faults& faults = segment.faults;
+    Wire& wire = is_request ? segment.to_targets : segment.to_ports;
+    const std::optional<Time> left_at = wire.take(events.now(), frame.size());
+    if (!left_at) {
         return;
     }
-    Duration delay = segment.latency + random.up_to(segment.jitter);
+    // What is lost from here on has had its time on the wire.
+    if (is_lost(segment, frame.size(), is_request)) {
+        return;
+    }
+    Duration delay = *left_at - events.now() + segment.latency + random.up_to(segment.jitter);
     if (faults.late_max > Duration::zero() && random.chance(faults.late)) {
         delay += random.up_to(faults.late_max);
     }
@@ -215,7 +233,7 @@ void World::arrive_at_ports(std::uint32_t segment, const Frame& frame, bool is_r
                                parsed->destination == proto::broadcast_mac;
         if (receiver.segment == segment && is_for_it && receiver.state.up &&
             frame.size() <= receiver.state.mtu_bytes + 14U) {
-            if (engine != nullptr) {
+            if (engine != nullptr && keeps_books) {
                 watch.handle_answer(events.now(), {i}, *parsed, is_right_disk);
             }
             arrive_at_engine({i}, frame);

@@ -39,6 +39,8 @@ class World {
     void start_host(TargetHost& host);  // advertises itself
     void pause_host(TargetHost& host);  // SIGSTOP, swapped out: its queue waits, and still fills
     void resume_host(TargetHost& host); // and works off its queue, in order, before anything newer
+    // Another initiator's reads take room in the host's queue.
+    void compete(TargetHost& host, unsigned frames_count);
     // kill -9: nothing is completed, and what it sent lives on.
     void kill_engine();
     // Another in its place, which knows nothing but the ports.
@@ -66,6 +68,9 @@ class World {
     Watch watch;
     std::vector<Segment> segments;
     std::vector<std::unique_ptr<TargetHost>> hosts;
+    // Off: no command is followed by its frames (`watch`, tags used twice): for measurements, which
+    // last long.
+    bool keeps_books = true;
     // A hash of every frame and when it arrived: equal runs have equal ones.
     std::uint64_t trace = 0xcbf29ce484222325;
     std::uint64_t frames_sent = 0;
@@ -83,6 +88,7 @@ class World {
     void add_port_to(std::uint32_t mtu_bytes, std::uint32_t segment);
     void send(const initiator::Transmit& transmit);
     using Deliver = std::function<void(const Frame& frame, unsigned copies)>;
+    bool is_lost(Segment& segment, std::size_t frame_bytes, bool is_request);
     // When and how often a frame arrives.
     void carry(Segment& segment, Frame frame, bool is_request, const Deliver& deliver);
     void arrive_at_ports(std::uint32_t segment, const Frame& frame, bool is_right_disk);

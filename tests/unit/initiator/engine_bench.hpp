@@ -64,10 +64,11 @@ struct SentFrame {
 
 class Bench final : public RequestOwner {
   public:
-    // `settle` replaces that of the configuration: few tests want to wait for their first write.
+    // `settle` and `payload_retry` replace those of the configuration: few tests want to wait for
+    // their first write, or to have probes among the frames that they look at.
     explicit Bench(EngineConfig config = {}, std::uint32_t mtu_bytes = 1500,
-                   std::uint32_t ports_count = 1, Duration settle = 0s)
-        : engine(with_settle(config, settle)) {
+                   std::uint32_t ports_count = 1, Duration settle = 0s, Duration payload_retry = 0s)
+        : engine(with(config, settle, payload_retry)) {
         for (std::uint32_t i = 0; i < ports_count; ++i) {
             set_port(i, true, mtu_bytes);
         }
@@ -138,7 +139,9 @@ class Bench final : public RequestOwner {
         const std::size_t used = proto::write_query_config(
             bytes,
             header(sent.frame.destination, proto::Command::query_config, sent.frame.tag, sent.port),
-            {.buffer_count = 16, .sectors_per_frame = 2, .string = {}});
+            {.buffer_count = buffers_advertised,
+             .sectors_per_frame = sectors_advertised,
+             .string = {}});
         engine.handle_frame(now, sent.port, std::span(bytes).first(used));
     }
 
@@ -173,6 +176,8 @@ class Bench final : public RequestOwner {
 
     DeviceIndex attach(DeviceOptions options = {.fail_after = 0s}, std::uint16_t buffer_count = 16,
                        std::uint8_t sectors = 2) {
+        buffers_advertised = buffer_count;
+        sectors_advertised = sectors;
         config_answer(target_mac_a, buffer_count, {0}, sectors);
         serve_all();
         const auto device = engine.attach(now, lun, options);
@@ -229,8 +234,9 @@ class Bench final : public RequestOwner {
         return true;
     }
 
-    static EngineConfig with_settle(EngineConfig config, Duration settle) {
+    static EngineConfig with(EngineConfig config, Duration settle, Duration payload_retry) {
         config.settle = settle;
+        config.payload_retry = payload_retry;
         return config;
     }
 
@@ -249,6 +255,8 @@ class Bench final : public RequestOwner {
     }
 
     Time now{1s};
+    std::uint16_t buffers_advertised = 16;
+    std::uint8_t sectors_advertised = 2;
     Engine engine;
     proto::Identify identify = small_disk();
     std::vector<std::byte> disk = std::vector<std::byte>(4096 * 512);

@@ -265,3 +265,86 @@ TEST_CASE("what a target said before it started again does not verify it") {
     bench.serve_all();
     CHECK(bench.engine.target(lun)->paths[0].state == PathState::up);
 }
+
+namespace {
+
+// A Query Config answer half a minute after the last IDENTIFY; the frames it draws.
+std::deque<SentFrame> ask_again(Bench& bench) {
+    bench.advance(31s);
+    bench.take_sent();
+    bench.config_answer(target_mac_a);
+    return bench.take_sent();
+}
+
+} // namespace
+
+TEST_CASE("a disk in use that grows is noticed, and goes on being used") {
+    Bench bench({.discover_interval = 0s});
+    const DeviceIndex device = bench.attach();
+    while (bench.engine.poll_event()) {
+    }
+    auto sent = ask_again(bench);
+    REQUIRE(sent.size() == 1);
+    REQUIRE(sent[0].is(proto::AtaCommand::identify_device));
+    CHECK(bench.engine.target(lun)->paths[0].state == PathState::up); // meanwhile
+    bench.answer_identify(sent[0], small_disk(8192));
+    CHECK(bench.engine.device_info(device).sectors == SectorCount{8192});
+    CHECK(bench.engine.target(lun)->paths[0].state == PathState::up);
+    const auto event = bench.engine.poll_event();
+    REQUIRE(event.has_value());
+    CHECK(event->kind == EventKind::capacity_changed);
+    CHECK(event->size_bytes == 8192 * 512);
+    Io io(bench, Operation::read, 8000, 1);
+    bench.engine.submit(bench.now, device, io.request);
+    sent = bench.take_sent();
+    REQUIRE(sent.size() == 1);
+    bench.answer(sent[0], proto::ata_status_ready, 0, std::vector<std::byte>(512));
+    CHECK(bench.completed_with(io.request, Status::ok));
+    // Not at every answer.
+    bench.config_answer(target_mac_a);
+    CHECK(bench.take_sent().empty());
+}
+
+TEST_CASE("a disk in use that shrinks, or is another, is a conflict and gets nothing more") {
+    Bench bench({.discover_interval = 0s});
+    const DeviceIndex device = bench.attach();
+    Io io(bench, Operation::write, 0, 1);
+    bench.engine.submit(bench.now, device, io.request);
+    bench.serve_all();
+    REQUIRE(bench.completed_with(io.request, Status::ok));
+    const auto sent = ask_again(bench);
+    REQUIRE(sent.size() == 1);
+    auto other = small_disk(8192);
+    SUBCASE("smaller") {
+        other.sectors = {2048};
+    }
+    SUBCASE("larger, and of another serial") {
+        other.serial = {{'S', '2'}, 2};
+    }
+    bench.answer_identify(sent[0], other);
+    CHECK(bench.engine.target(lun)->paths[0].state == PathState::conflict);
+    CHECK(bench.engine.device_info(device).sectors == SectorCount{4096});
+    Io next(bench, Operation::write, 0, 1);
+    bench.engine.submit(bench.now, device, next.request);
+    CHECK(bench.take_sent().empty());
+}
+
+TEST_CASE("a disk that refuses to identify itself again, or does not answer, stays in use") {
+    Bench bench({.discover_interval = 0s});
+    const DeviceIndex device = bench.attach();
+    const auto sent = ask_again(bench);
+    REQUIRE(sent.size() == 1);
+    SUBCASE("refuses") {
+        bench.answer_error(sent[0], proto::AoeError::target_is_reserved);
+    }
+    SUBCASE("is silent") {}
+    for (int i = 0; i < 20; ++i) {
+        bench.advance(1s);
+        bench.take_sent();
+    }
+    CHECK(bench.engine.target(lun)->paths[0].state == PathState::up);
+    Io io(bench, Operation::write, 0, 1);
+    bench.engine.submit(bench.now, device, io.request);
+    bench.serve_all();
+    CHECK(bench.completed_with(io.request, Status::ok));
+}

@@ -1,0 +1,193 @@
+// What a path carries: proved before it is used, searched for where less passes, and tried again.
+#include "engine_bench.hpp"
+
+using namespace uaoe;
+using namespace uaoe::initiator;
+using namespace uaoe::initiator::test;
+
+namespace {
+
+// A wire that silently drops longer frames, in each direction.
+struct Wire {
+    std::size_t to_target_max = 65536;
+    std::size_t to_initiator_max = 65536;
+};
+
+Bench jumbo_bench() {
+    return Bench({.discover_interval = 0s}, 9000, 1, 0s, 60s);
+}
+
+std::size_t answer_bytes(const SentFrame& sent) {
+    return sent.is(proto::AtaCommand::read_sectors_ext) ? 36 + sent.ata.sector_count * 512UL : 60;
+}
+
+// Until `done`, or for as long as a search may take.
+template <typename Done>
+bool serve_until(Bench& bench, const Wire& wire, Done done) {
+    for (int i = 0; i < 15'000 && !done(); ++i) {
+        for (const SentFrame& frame : bench.take_sent()) {
+            if (frame.bytes.size() <= wire.to_target_max &&
+                answer_bytes(frame) <= wire.to_initiator_max) {
+                bench.serve(frame);
+            }
+        }
+        bench.drain();
+        bench.advance(1ms);
+    }
+    return done();
+}
+
+std::uint32_t payload(const Bench& bench) {
+    return bench.engine.target(lun)->paths.at(0).sectors_per_frame;
+}
+
+} // namespace
+
+TEST_CASE("a frame in each direction proves what a path carries; until then it carries the least") {
+    Bench bench = jumbo_bench();
+    bench.attach({}, 16, 17);
+    CHECK(payload(bench) == 2);
+    auto sent = bench.take_sent();
+    REQUIRE(sent.size() == 1);
+    CHECK(sent[0].frame.command == proto::Command::query_config);
+    CHECK(sent[0].bytes.size() == 36 + 17 * 512); // as long as a WRITE
+    bench.serve(sent[0]);
+    CHECK(payload(bench) == 2);
+    sent = bench.take_sent();
+    REQUIRE(sent.size() == 1);
+    CHECK(sent[0].is(proto::AtaCommand::read_sectors_ext));
+    CHECK(sent[0].ata.sector_count == 17);
+    bench.serve(sent[0]);
+    CHECK(payload(bench) == 17);
+    CHECK(bench.take_sent().empty());
+    CHECK(bench.engine.target(lun)->paths[0].in_flight == 0);
+}
+
+TEST_CASE("frames go on with the least while more is being proved") {
+    Bench bench = jumbo_bench();
+    const DeviceIndex device = bench.attach({}, 16, 17);
+    Io io(bench, Operation::write, 0, 4, 5);
+    bench.engine.submit(bench.now, device, io.request);
+    for (const SentFrame& frame : bench.take_sent()) {
+        if (frame.is(proto::AtaCommand::write_sectors_ext)) {
+            CHECK(frame.ata.sector_count == 2);
+            bench.serve(frame);
+        }
+    }
+    CHECK(bench.completed_with(io.request, Status::ok));
+}
+
+TEST_CASE("where large frames are dropped, the largest that passes is found, and more later") {
+    Bench bench = jumbo_bench();
+    Wire wire;
+    SUBCASE("on the way there") {
+        wire.to_target_max = 1600;
+    }
+    SUBCASE("on the way back") {
+        wire.to_initiator_max = 1600;
+    }
+    const DeviceIndex device = bench.attach({}, 16, 17);
+    CHECK(serve_until(bench, wire, [&] { return payload(bench) == 3; })); // 36 + 3 * 512 = 1572
+    Io io(bench, Operation::write, 0, 32, 9);
+    Io read(bench, Operation::read, 100, 32);
+    bench.engine.submit(bench.now, device, io.request);
+    bench.engine.submit(bench.now, device, read.request);
+    CHECK(serve_until(bench, wire, [&] { return bench.completed.size() == 2; }));
+    CHECK(bench.engine.target(lun)->paths[0].retransmitted == 0);
+    // To the end of the search.
+    serve_until(bench, wire, [&, until = bench.now + 2s] { return bench.now >= until; });
+    CHECK(payload(bench) == 3);
+    bool has_event = false;
+    while (const auto event = bench.engine.poll_event()) {
+        has_event = has_event ||
+                    (event->kind == EventKind::payload_changed && event->payload_bytes == 3 * 512);
+    }
+    CHECK(has_event);
+    bench.advance(60s);
+    CHECK(serve_until(bench, {}, [&] { return payload(bench) == 17; }));
+    CHECK(bench.completed_with(io.request, Status::ok));
+    CHECK(bench.completed_with(read.request, Status::ok));
+}
+
+TEST_CASE("a path that begins to drop large frames is noticed by their loss") {
+    Bench bench = jumbo_bench();
+    const DeviceIndex device = bench.attach({}, 16, 17);
+    bench.serve_all();
+    REQUIRE(payload(bench) == 17);
+    Wire wire;
+    bool writes = false;
+    SUBCASE("on the way there") {
+        writes = true;
+        wire.to_target_max = 1600;
+    }
+    SUBCASE("on the way back") {
+        wire.to_initiator_max = 1600;
+    }
+    Io large(bench, writes ? Operation::write : Operation::read, 0, 64, 9);
+    bench.engine.submit(bench.now, device, large.request);
+    // Small ones pass meanwhile, so the path is not silent.
+    std::vector<std::unique_ptr<Io>> small;
+    for (int i = 0; i < 200; ++i) {
+        small.push_back(std::make_unique<Io>(bench, Operation::read, 200, 1));
+        bench.engine.submit(bench.now, device, small.back()->request);
+        serve_until(bench, wire, [&, until = bench.now + 5ms] { return bench.now >= until; });
+    }
+    CHECK(bench.completed_with(large.request, Status::ok));
+    CHECK(payload(bench) == 3);
+    CHECK(bench.engine.target(lun)->paths[0].state == PathState::up);
+}
+
+TEST_CASE("a target that refuses to read what would prove it is believed") {
+    Bench bench = jumbo_bench();
+    bench.attach({}, 16, 17);
+    bench.serve(bench.take_sent().at(0));
+    const SentFrame read = bench.take_sent().at(0);
+    SUBCASE("an unreadable sector") {
+        bench.answer(read, proto::ata_status_ready | proto::ata_status_error, 0x40);
+    }
+    SUBCASE("an AoE error") {
+        bench.answer_error(read, proto::AoeError::bad_argument);
+    }
+    CHECK(payload(bench) == 17);
+}
+
+TEST_CASE("a larger MTU is proved before it is used, a smaller one holds at once") {
+    Bench bench({.discover_interval = 0s}, 1500, 1, 0s, 60s);
+    bench.attach({}, 16, 17);
+    bench.serve_all();
+    CHECK(payload(bench) == 2);
+    bench.set_port(0, true, 9000);
+    CHECK(payload(bench) == 2);
+    bench.serve_all();
+    CHECK(payload(bench) == 17);
+    bench.set_port(0, true, 4200);
+    CHECK(payload(bench) == 8);
+}
+
+TEST_CASE("a window of one frame has room for a probe, and then for data") {
+    Bench bench = jumbo_bench();
+    const DeviceIndex device = bench.attach({}, 1, 17);
+    Io io(bench, Operation::read, 0, 64);
+    bench.engine.submit(bench.now, device, io.request);
+    auto sent = bench.take_sent();
+    while (!sent.empty()) {
+        REQUIRE(sent.size() == 1);
+        bench.serve(sent[0]);
+        sent = bench.take_sent();
+    }
+    CHECK(bench.completed_with(io.request, Status::ok));
+    CHECK(payload(bench) == 17);
+}
+
+TEST_CASE("a detach in the middle of a probe leaves nothing behind") {
+    Bench bench = jumbo_bench();
+    bench.attach({}, 16, 17);
+    bench.serve(bench.take_sent().at(0));
+    const SentFrame read = bench.take_sent().at(0);
+    bench.detach();
+    bench.serve(read);
+    CHECK(payload(bench) == 17);
+    CHECK(bench.engine.poll_timeout().value_or(Time::max()) > bench.now);
+    bench.attach({}, 16, 17);
+    CHECK(payload(bench) == 2);
+}
