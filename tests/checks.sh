@@ -24,6 +24,7 @@ need() {
 in_background() {
     local name=$1
     shift
+    : >"$name.out" # there, and empty, for whoever looks at once
     "$@" >"$name.out" 2>>"$name.log" &
     background_pid=$!
     pids+=("$background_pid")

@@ -11,9 +11,9 @@ start_model -i t0 --file disk.img --loss 1 --duplicate 1 --reorder 2 --reorder-d
 model_pid=$background_pid
 start_serve 1.0 -i i0
 fio_verify overwrite --rw=randwrite --bsrange=512-256k --size=32M --io_size=32M --iodepth=16
-# Few sectors, written again and again: where a late copy of an older write would show.
-fio_verify hot --rw=randwrite --bs=4k --size=256k --io_size=4M --norandommap=1 --iodepth=8 --serialize_overlap=1 \
-    --verify_backlog=64
+# Few sectors, written and read back again and again: where a late copy of an older write shows. Each round writes each
+# block once, and fio knows its blocks of one size by number, so that it tells an older round's from this one's.
+fio_verify hot --rw=randwrite --bs=4k --size=256k --loops=16 --iodepth=8
 nbdcopy "$uri" read.img
 stop_serve
 end_background "$model_pid"
