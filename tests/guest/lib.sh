@@ -84,6 +84,47 @@ make_wire() {
     interfaces+=(-i "$1")
 }
 
+# make_switched_wire NAME MTU: as make_wire, with a switch between the ends: a bridge in the namespace NAME-switch. Frames
+# are lost in there, not at the ends: uaoed sends past the queueing discipline of its own NIC, and an end whose link goes
+# down notices.
+make_switched_wire() {
+    local switch=$1-switch
+    ip netns add "$1"
+    ip netns add "$switch"
+    ip netns exec "$switch" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
+    ip netns exec "$1" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
+    # What it has learned it keeps: an initiator that is silent for long may not make it flood.
+    ip -n "$switch" link add name bridge mtu "$2" type bridge mcast_snooping 0 ageing_time 360000
+    ip -n "$switch" link set dev bridge up
+    ip -n "$1" link add name "$1" mtu "$2" type veth peer name target netns "$switch" mtu "$2"
+    ip -n "$1" link set dev "$1" up
+    plug "$1" target
+    plug_nic "$1" "$1" "$2"
+    interfaces+=(-i "$1")
+}
+
+# plug_nic WIRE NIC MTU: one more NIC here at the wire's switch.
+plug_nic() {
+    ip link add name "$2" mtu "$3" type veth peer name "$2" netns "$1-switch" mtu "$3"
+    echo 1 >"/proc/sys/net/ipv6/conf/$2/disable_ipv6"
+    ip link set dev "$2" up
+    plug "$1" "$2"
+}
+
+# plug WIRE PORT
+plug() {
+    tc -n "$1-switch" qdisc add dev "$2" root netem loss 0%
+    ip -n "$1-switch" link set dev "$2" master bridge up
+}
+
+# lose WIRE PERCENT: so many of the frames that leave the wire's switch are lost, at every port; 100 is a silent cut.
+lose() {
+    local port
+    for port in $(ip netns exec "$1-switch" ls /sys/class/net/bridge/brif); do
+        echo "qdisc change dev $port root netem loss $2%"
+    done | tc -n "$1-switch" -batch - || fail "tc cannot set a loss of $2 % on $1"
+}
+
 # start_vblade SHELF SLOT WIRE FILE [OPTION...]; $background_pid is its process.
 start_vblade() {
     local shelf=$1 slot=$2 wire=$3 file=$4
