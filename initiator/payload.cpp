@@ -161,6 +161,9 @@ bool Engine::State::transmit_payload_probe(Time now, Transmit& transmit) {
 void Engine::State::handle_payload_answer(Time now, Path& path, bool passed) {
     PayloadProbe& probe = path.payload_probe;
     probe.is_outstanding = false;
+    if (path.payload_hook.is_linked()) { // to be sent again: the answer was late
+        payload_queue.erase(payload_queue.iterator_to(path));
+    }
     if (probe.command != nullptr) {
         release_command(*probe.command);
         probe.command = nullptr;

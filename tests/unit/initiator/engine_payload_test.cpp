@@ -179,6 +179,26 @@ TEST_CASE("a window of one frame has room for a probe, and then for data") {
     CHECK(payload(bench) == 17);
 }
 
+TEST_CASE("the late answer to a probe that is about to be sent again counts") {
+    Bench bench = jumbo_bench();
+    bench.attach({}, 16, 17);
+    bench.serve(bench.take_sent().at(0));
+    const SentFrame read = bench.take_sent().at(0);
+    SUBCASE("and ends the search") {
+        bench.advance(250ms);
+        bench.serve(read);
+        CHECK(payload(bench) == 17);
+        CHECK(bench.take_sent().empty());
+    }
+    SUBCASE("and lets it go on") {
+        bench.advance(250ms);
+        bench.answer(read); // with nothing in it
+        const auto sent = bench.take_sent();
+        REQUIRE(sent.size() == 1);
+        CHECK(sent[0].bytes.size() == 36 + 9 * 512); // half way between 2 and 17
+    }
+}
+
 TEST_CASE("a detach in the middle of a probe leaves nothing behind") {
     Bench bench = jumbo_bench();
     bench.attach({}, 16, 17);
