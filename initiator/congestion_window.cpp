@@ -93,6 +93,11 @@ std::uint32_t CongestionWindow::reduced() const {
     if (all >= judged_frames_min && lost > all / 3) {
         return half;
     }
+    // So few of so many overflow no queue for long, and a smaller window would only wake both ends
+    // more often.
+    if (all >= judged_frames_min && lost <= all / 32) {
+        return cwnd_;
+    }
     const Duration shortest = rtt_min();
     const Duration present = std::min(round_.rtt_min, earlier_.rtt_min);
     if (present == Duration::max() || present <= Duration::zero()) {

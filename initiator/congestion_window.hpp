@@ -5,8 +5,8 @@
 // round trips long before it drops anything: then the window shrinks by what stands in the queue,
 // at most to half. Frames that get lost while round trips are as short as they ever are, are lost
 // to a bad wire, and a smaller window would lose as many of a hundred: it stays. (TCP Veno and
-// Westwood tell the two apart likewise.) When a third of all is lost, or nothing is answered for a
-// whole timeout, no round trip is asked.
+// Westwood tell the two apart likewise.) When hardly any of all is lost, a third of all, or nothing
+// is answered for a whole timeout, no round trip is asked.
 #pragma once
 
 #include "initiator/time.hpp"
