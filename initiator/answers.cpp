@@ -11,6 +11,11 @@ namespace uaoe::initiator {
 
 namespace {
 
+// What another disk may have done is not done: the command is sent again over another path.
+bool is_trusted(const Path& path) {
+    return path.state != PathState::conflict && path.state != PathState::unverified;
+}
+
 Status status_of_aoe_error(proto::AoeError error) {
     switch (error) {
     case proto::AoeError::target_is_reserved:
@@ -133,7 +138,9 @@ void Engine::State::handle_forgotten_answer(Time now, Command& command, PortInde
         return;
     }
     handle_sign_of_life(now, **path, command);
-    end_command(now, command, **path, frame);
+    if (is_trusted(**path)) {
+        end_command(now, command, **path, frame);
+    }
 }
 
 void Engine::State::handle_answer(Time now, Command& command, Transmission& transmission,
@@ -150,6 +157,9 @@ void Engine::State::handle_answer(Time now, Command& command, Transmission& tran
         return;
     }
     Path& path = *transmission.path;
+    if (command.is_windowed() && !is_trusted(path)) {
+        return;
+    }
     end_command(now, command, path, frame);
     detect_losses(now, path);
 }
@@ -194,9 +204,11 @@ void Engine::State::account_answer(Time now, Command& command, Transmission& tra
         note_passed_payload(now, command, transmission);
         path.losses.handle_answer(now, transmission.sent_at, transmission.order);
         path.window.add_sample(now, transmission.sent_at);
-        const Duration queued = now - transmission.sent_at - path.window.rtt_min();
-        const Duration cost = queued / (transmission.ahead_count + 1LL);
-        path.frame_cost += (cost - path.frame_cost) / 8;
+        if (!transmission.given_up) {
+            const Duration queued = now - transmission.sent_at - path.window.rtt_min();
+            const Duration cost = queued / (transmission.ahead_count + 1LL);
+            path.frame_cost += (std::min(cost, config.rto_max) - path.frame_cost) / 8;
+        }
     }
     if (transmission.given_up) {
         path.window.handle_spurious(transmission.window_event);

@@ -262,11 +262,19 @@ void Engine::State::handle_identify(Time now, Path& path, const proto::Frame& fr
     if (is_known && !same_disk(target.identify, *identify) && in_use) {
         // One that was never away has grown. One that comes back with another size may be a copy of
         // what it was.
+        if (path.state == PathState::up && has_grown(*identify, target.identify)) {
+            // It may not have heard yet that it has grown. Until it has, it is not used.
+            verify_path(now, path);
+            stop_identify(path);
+            path.identify_retry_at = now + config.probe_interval;
+            arm_path_timer(path);
+            return;
+        }
         if (path.state != PathState::up || !has_grown(target.identify, *identify)) {
             set_conflict(now, path);
             return;
         }
-        take_growth(target, *identify);
+        take_growth(now, path, *identify);
     }
     path.identified_at = now;
     target.is_hearsay = false;
@@ -282,9 +290,16 @@ void Engine::State::handle_identify(Time now, Path& path, const proto::Frame& fr
     }
 }
 
-void Engine::State::take_growth(Target& target, const proto::Identify& identify) {
+// By the word of one path. The others are asked, for a request past the old end may take any.
+void Engine::State::take_growth(Time now, const Path& path, const proto::Identify& identify) {
+    Target& target = *path.target;
     if (target.device == nullptr) {
         return;
+    }
+    for (const auto& other : target.paths) {
+        if (other.get() != &path && other->state == PathState::up) {
+            ask_identity(now, *other);
+        }
     }
     target.device->info.identify = identify;
     target.device->info.sectors = identify.sectors;

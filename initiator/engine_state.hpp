@@ -35,7 +35,7 @@ struct Engine::State {
     void handle_identify(Time now, Path& path, const proto::Frame& frame);
     void verify_path(Time now, Path& path);  // takes it out of use until IDENTIFY agrees
     void ask_identity(Time now, Path& path); // and leaves it in use, if it is
-    void take_growth(Target& target, const proto::Identify& identify);
+    void take_growth(Time now, const Path& path, const proto::Identify& identify);
     void set_conflict(Time now, Path& path);
     void set_path_state(Time now, Path& path, PathState state);
     void set_target_state(Target& target, TargetState state);

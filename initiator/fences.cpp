@@ -79,7 +79,13 @@ void Engine::State::retire_command(Time now, Command& command) {
 // A slot is worth more to a command that is to be sent than to one that is finished, when there are
 // few.
 Fence& Engine::State::make_fence(Command& command) {
-    const std::size_t plenty = config.commands_count_max - config.commands_count_max / 8;
+    // Copies that were not given up are likely to be answered any moment, which lifts the fence.
+    const bool is_lost =
+        command.forgotten_sent_at || std::ranges::any_of(copies_of(command), [](const auto& copy) {
+            return !copy.answered && copy.given_up;
+        });
+    const std::size_t plenty =
+        config.commands_count_max - config.commands_count_max / (is_lost ? 8 : 4);
     if (commands.free_count() >= plenty || spare_fences.empty()) {
         command.fence.command = &command;
         return command.fence;

@@ -21,7 +21,7 @@ namespace {
 constexpr std::uint32_t payload_bytes_least = 1024;
 
 // Frames of a size, each given a timeout, before it is taken not to pass.
-constexpr std::uint8_t tries_max = 4;
+constexpr std::uint8_t tries_max = 3;
 
 // Losses of a command before its size is suspected.
 constexpr unsigned suspicious_losses = 3;
@@ -90,6 +90,7 @@ void Engine::State::continue_payload_search(Time now, Path& path) {
     }
     probe.stage = PayloadProbe::Stage::request;
     probe.tries_count = 0;
+    probe.silent_count = 0;
     payload_queue.push_back(path);
 }
 
@@ -116,7 +117,11 @@ void Engine::State::stop_payload_search(Path& path) {
     if (probe.command != nullptr) {
         release_command(*probe.command);
     }
+    const bool had_room = probe.is_outstanding;
     probe = {};
+    if (had_room && path.target->device != nullptr) {
+        make_ready(*path.target->device);
+    }
 }
 
 // One frame of a probe at a time, where the window has room for it.
@@ -174,6 +179,7 @@ void Engine::State::handle_payload_answer(Time now, Path& path, bool passed) {
     if (passed && probe.stage == PayloadProbe::Stage::request) {
         probe.stage = PayloadProbe::Stage::reply;
         probe.tries_count = 0;
+        probe.silent_count = 0;
         payload_queue.push_back(path);
         return;
     }
@@ -210,9 +216,11 @@ void Engine::State::take_payload_read(Time now, Path& path, const proto::Frame& 
 
 std::optional<Time> Engine::State::payload_deadline(const Path& path) const {
     const PayloadProbe& probe = path.payload_probe;
-    return probe.is_outstanding ? probe.sent_at + std::min(path.rtt.rto_after(probe.tries_count),
-                                                           config.probe_interval)
-                                : probe.retry_at;
+    return probe.is_outstanding
+               ? probe.sent_at +
+                     std::min(path.rtt.rto_after(probe.tries_count + unsigned{probe.silent_count}),
+                              config.probe_interval)
+               : probe.retry_at;
 }
 
 void Engine::State::handle_payload_timeout(Time now, Path& path) {
@@ -228,15 +236,25 @@ void Engine::State::handle_payload_timeout(Time now, Path& path) {
         }
         return;
     }
-    if (++probe.tries_count >= tries_max) {
+    // A target that stands still is no switch that drops large frames: what counts is a try beside
+    // which a small frame was answered. The first has none.
+    if (path.answered_up_to < probe.sent_at) {
+        probe.silent_count = static_cast<std::uint8_t>(std::min(probe.silent_count + 1, 16));
+    } else if (++probe.tries_count >= tries_max) {
         handle_payload_answer(now, path, false);
         return;
+    }
+    if (!path.probe_hook.is_linked()) {
+        probe_queue.push_back(path);
     }
     probe.is_outstanding = false;
     if (probe.command != nullptr) {
         probe.command->phase = CommandPhase::queued;
     }
     payload_queue.push_back(path);
+    if (path.target->device != nullptr) {
+        make_ready(*path.target->device); // the room in its window
+    }
 }
 
 // A transfer was lost. Large ones alone: their size may be why.

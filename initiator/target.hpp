@@ -28,9 +28,10 @@ struct PayloadProbe {
     enum class Stage : std::uint8_t { request, reply };
     Stage stage = Stage::request;
     bool is_outstanding = false;
-    std::uint8_t tries_count = 0; // that had no answer, of this size in this direction
-    std::uint16_t generation = 0; // of a padded Query Config
-    Command* command = nullptr;   // of a READ
+    std::uint8_t tries_count = 0;  // that had no answer, of this size in this direction
+    std::uint8_t silent_count = 0; // ... while nothing else had one: those tell nothing of a size
+    std::uint16_t generation = 0;  // of a padded Query Config
+    Command* command = nullptr;    // of a READ
     Time sent_at;
     std::optional<Time> retry_at; // of the largest size, when nothing is searched for
 };

@@ -12,15 +12,22 @@ namespace {
 // that takes long would only be done once more there.
 constexpr std::uint32_t silent_rounds_max = 3;
 
+// Tail probes in a row: the second one, after twice the patience, for when the first was lost, too.
+constexpr std::uint8_t tail_probes_max = 2;
+
+// Where the window shrank below what is in flight, a probe would not get the room of its first
+// copy.
+bool may_probe_tail(const Path& path) {
+    return path.tail_probes_count < tail_probes_max && path.in_flight_count > 0 &&
+           path.frames_in_flight() <= path.window.cwnd();
+}
+
 bool has_replacement(const Path& path) {
     return std::ranges::any_of(path.target->paths, [&](const auto& other) {
         return other.get() != &path && other->state == PathState::up &&
                other->silent_rounds_count == 0;
     });
 }
-
-// Tail probes in a row: the second one, after twice the patience, for when the first was lost, too.
-constexpr std::uint8_t tail_probes_max = 2;
 
 // A target may well answer what came later first, and has not done it yet.
 bool is_slow(const Command& command) {
@@ -81,7 +88,7 @@ void Engine::State::arm_path_timer(Path& path) {
                 consider(path.losses.deadline(first_sent.sent_at, level));
             }
         }
-        if (path.tail_probes_count < tail_probes_max) {
+        if (may_probe_tail(path)) {
             consider(std::max(path.last_sent, path.last_heard) + tail_patience(path));
         }
     }
@@ -209,7 +216,7 @@ Duration Engine::State::tail_patience(const Path& path) const {
 // its answer overtakes what was lost before it. That is no reason to send less.
 void Engine::State::probe_tail(Time now, Path& path) {
     const Time due = std::max(path.last_sent, path.last_heard) + tail_patience(path);
-    if (path.tail_probes_count >= tail_probes_max || path.in_flight_count == 0 || due > now) {
+    if (!may_probe_tail(path) || due > now) {
         return;
     }
     Command* newest = nullptr;
@@ -241,12 +248,15 @@ void Engine::State::lose_command(Time now, Command& command, LossSign sign) {
         command.overtaken_count =
             static_cast<std::uint8_t>(std::min(command.overtaken_count + 1, 255));
     } else {
+        if (path.losses.is_overtaken(lost.order)) {
+            path.losses.handle_loss(); // its window was too wide to see it
+        }
         // What was sent at the very time of an answer or a timeout was sent after it.
         if (path.last_heard <= sent_at && path.last_silent_round <= sent_at) {
             ++path.silent_rounds_count;
             path.last_silent_round = now;
             path.is_transfer_overdue = path.is_transfer_overdue || !is_slow(command);
-            path.frame_cost = std::min(2 * path.frame_cost, Duration{config.rto_max});
+            path.frame_cost = std::clamp(2 * path.frame_cost, path.rtt.rto(), config.rto_max);
         }
         if (!is_slow(command)) {
             lost.window_event =

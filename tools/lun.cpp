@@ -115,7 +115,7 @@ Lun::open(const LunEnvironment& environment, ShardHost& host, LunLock lock, LunR
         return std::unexpected(std::move(opened.error()));
     }
     lun->give_names();
-    lun->update_target_macs(); // of ports that came up meanwhile
+    lun->update_target(); // of ports that came up meanwhile
     return lun;
 }
 
@@ -342,15 +342,15 @@ void Lun::forget_state() {
     }
 }
 
-void Lun::update_target_macs() {
-    const auto macs = [this] {
+void Lun::update_target() {
+    const auto known = [this] {
         const std::lock_guard lock(state_mutex_);
-        return state_.target_macs;
+        return std::pair(state_.target_macs, state_.identify_data);
     };
-    const auto before = macs();
+    const auto before = known();
     learn_target();
     const std::lock_guard lock(state_mutex_);
-    if (is_kept_ && state_.target_macs != before) {
+    if (is_kept_ && std::pair(state_.target_macs, state_.identify_data) != before) {
         if (const auto written = write_state(); !written) {
             environment_.report("uaoed: " + written.error().line());
         }
@@ -420,7 +420,7 @@ std::expected<void, Error> Lun::close(bool force) {
 }
 
 void Lun::leave() {
-    update_target_macs();
+    update_target();
     front_end_->leave(leave_grace);
 }
 

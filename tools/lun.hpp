@@ -90,8 +90,8 @@ class Lun {
     [[nodiscard]] ShardHost& host() const { return host_; }
     [[nodiscard]] bool is_usable() const { return device_ != nullptr; }
 
-    // Writes the state again if the target's ports are others than it says.
-    void update_target_macs();
+    // Writes the state again if the target's ports are others than it says, or its disk has grown.
+    void update_target();
 
     // On the shard's thread.
     [[nodiscard]] std::optional<ShowStatus> show_status() const;

@@ -247,9 +247,12 @@ void LunTable::handle_event(const initiator::Event& event) {
         return;
     }
     Entry& entry = found->second;
-    if (event.kind == initiator::EventKind::path_changed && entry.phase == Phase::attached &&
-        event.path_state == initiator::PathState::up && !leaving_) {
-        update_target_macs(entry);
+    // A successor has to know what it is by then, or it takes the disk for another.
+    const bool is_news = event.kind == initiator::EventKind::capacity_changed ||
+                         (event.kind == initiator::EventKind::path_changed &&
+                          event.path_state == initiator::PathState::up);
+    if (is_news && entry.phase == Phase::attached && !leaving_) {
+        update_target(entry);
     }
 }
 

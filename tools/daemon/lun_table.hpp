@@ -88,7 +88,7 @@ class LunTable {
     void handle_opened(proto::Address address, std::expected<std::unique_ptr<Lun>, Error> opened);
     void fail_entry(proto::Address address, Entry& entry, const Error& error);
     void wait_again(Entry& entry);
-    void update_target_macs(const Entry& entry);
+    void update_target(const Entry& entry);
     void handle_closed(proto::Address address, const std::expected<void, Error>& closed,
                        const Reply& reply);
     void answer_detached(proto::Address address, const std::string& name, bool persistent,

@@ -103,7 +103,7 @@ void LunTable::handle_opened(proto::Address address,
     entry.last_failure.clear();
     environment_.report(
         fmt::format("{}: attached as {}", proto::to_string(address), entry.lun->name()));
-    update_target_macs(entry); // of ports that came up meanwhile
+    update_target(entry); // of ports that came up meanwhile
     if (const Reply reply = std::exchange(entry.reply, {})) {
         reply(json_string(entry.lun->name()));
     }
@@ -139,9 +139,9 @@ void LunTable::wait_again(Entry& entry) {
     }
 }
 
-void LunTable::update_target_macs(const Entry& entry) {
+void LunTable::update_target(const Entry& entry) {
     work([lun = entry.lun]() -> std::function<void()> {
-        lun->update_target_macs();
+        lun->update_target();
         return [] {};
     });
 }

@@ -322,6 +322,12 @@ TEST_CASE("a disk in use that shrinks, or is another, is a conflict and gets not
         other.serial = {{'S', '2'}, 2};
     }
     bench.answer_identify(sent[0], other);
+    CHECK(bench.engine.target(lun)->paths[0].state != PathState::up);
+    // A smaller one is asked once more: it might be late to know that it has grown.
+    bench.advance(2s);
+    for (const SentFrame& frame : bench.take_sent()) {
+        bench.answer_identify(frame, other);
+    }
     CHECK(bench.engine.target(lun)->paths[0].state == PathState::conflict);
     CHECK(bench.engine.device_info(device).sectors == SectorCount{4096});
     Io next(bench, Operation::write, 0, 1);

@@ -188,15 +188,28 @@ TEST_CASE("the late answer to a probe that is about to be sent again counts") {
         bench.advance(250ms);
         bench.serve(read);
         CHECK(payload(bench) == 17);
-        CHECK(bench.take_sent().empty());
+        const auto sent = bench.take_sent(); // whether the target stands still
+        REQUIRE(sent.size() == 1);
+        CHECK(sent[0].bytes.size() == 60);
     }
     SUBCASE("and lets it go on") {
         bench.advance(250ms);
         bench.answer(read); // with nothing in it
         const auto sent = bench.take_sent();
-        REQUIRE(sent.size() == 1);
-        CHECK(sent[0].bytes.size() == 36 + 9 * 512); // half way between 2 and 17
+        REQUIRE(sent.size() == 2);
+        CHECK(sent[0].bytes.size() == 60);
+        CHECK(sent[1].bytes.size() == 36 + 9 * 512); // half way between 2 and 17
     }
+}
+
+TEST_CASE("a target that stands still for a while carries as much as before") {
+    Bench bench = jumbo_bench();
+    bench.attach({}, 16, 17);
+    for (int i = 0; i < 2000; ++i) {
+        bench.take_sent(); // no answer to anything
+        bench.advance(1ms);
+    }
+    CHECK(serve_until(bench, {}, [&] { return payload(bench) == 17; }));
 }
 
 TEST_CASE("a detach in the middle of a probe leaves nothing behind") {
