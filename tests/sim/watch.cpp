@@ -141,6 +141,12 @@ void Watch::handle_answer(Time now, initiator::PortIndex port, const proto::Fram
             answered_up_to_[{{answer.address, answer.source}, answer.destination}];
         newest = std::max(newest, command.order);
     }
+    if (is_data_or_flush(command.question.asks) &&
+        untrusted_.contains({port, {answer.address, answer.source}})) {
+        WatchedLun& lun = luns_[command.address]; // a sign of life, and no more
+        lun.silent_since = lun.pending_count > 0 ? std::optional(now) : std::nullopt;
+        return;
+    }
     command.is_answered = true;
     command.answered_at = now;
     if (!is_data_or_flush(command.question.asks) || command.is_given_up || command.is_probe) {
@@ -171,6 +177,13 @@ void Watch::handle_event(Time now, const initiator::Event& event) {
     if (event.kind == initiator::EventKind::path_changed) {
         if (event.path_state != initiator::PathState::up) {
             taken_out_[{event.address, event.target_mac}] = now;
+        }
+        const std::pair path{event.port, PathKey{event.address, event.target_mac}};
+        if (event.path_state == initiator::PathState::conflict ||
+            event.path_state == initiator::PathState::unverified) {
+            untrusted_.insert(path);
+        } else {
+            untrusted_.erase(path);
         }
         auto& conflicts = luns_[event.address].conflicts;
         if (event.path_state == initiator::PathState::conflict) {
@@ -248,6 +261,7 @@ void Watch::handle_port(Time now, bool went_down) {
 void Watch::handle_restart() {
     commands_.clear();
     taken_out_.clear();
+    untrusted_.clear();
     heard_.clear();
     for (auto& [address, lun] : luns_) {
         lun.pending_count = 0;

@@ -108,6 +108,7 @@ class Watch {
     std::map<proto::Address, WatchedLun> luns_;
     std::map<std::uint32_t, WatchedCommand> commands_; // by slot
     std::map<PathKey, Time> taken_out_;
+    std::set<std::pair<initiator::PortIndex, PathKey>> untrusted_; // paths; as the engine says
     std::map<std::pair<PathKey, proto::MacAddress>, std::uint64_t> answered_up_to_; // order
     std::uint64_t order_last_ = 0;
     std::map<std::pair<initiator::PortIndex, PathKey>, Time> heard_;
