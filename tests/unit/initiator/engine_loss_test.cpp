@@ -391,3 +391,18 @@ TEST_CASE("a target that carries less than it did is understood, though nobody b
     CHECK(bench.disk[15 * 512] == std::byte{5});
     CHECK(bench.engine.target(lun)->paths[0].sectors_per_frame == 2);
 }
+
+TEST_CASE("what a target answers that has just started does not end a command: it may be another") {
+    Bench bench;
+    const DeviceIndex device = bench.attach();
+    Io io(bench, Operation::write, 0, 1, 7);
+    bench.engine.submit(bench.now, device, io.request);
+    const SentFrame sent = bench.take_sent().at(0);
+    bench.config_answer(target_mac_a, 16, {0}, 2, true); // its boot advertisement
+    bench.answer(sent);                                  // of whatever disk it has now
+    bench.drain();
+    CHECK(bench.completed.empty());
+    bench.serve_all(); // it is the right one, and gets the write again
+    CHECK(bench.completed_with(io.request, Status::ok));
+    CHECK(bench.disk[0] == std::byte{7});
+}
