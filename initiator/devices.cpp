@@ -153,7 +153,7 @@ void Engine::State::submit(Time now, DeviceEntry& device, Request& request) {
 void Engine::State::begin_to_ask(Time now, DeviceEntry& device) {
     if (!device.is_asking()) {
         const bool is_silent = device.requests_pending > 0 && device.state == DeviceState::silent;
-        device.asked_since = is_silent ? device.silent_since : now;
+        device.asked_since = is_silent ? std::max(device.asked_since, device.silent_since) : now;
     }
 }
 

@@ -294,11 +294,13 @@ void Engine::State::handle_device_timer(Time now, DeviceEntry& device) {
     if (device.target == nullptr || device.requests_pending == 0) {
         return;
     }
-    // Writes that wait for a fence ask for nothing: while a path is up, they wait on.
-    const Time silence_began = device.is_asking() ? std::max(device.last_answer, device.asked_since)
+    // Writes that wait for a fence ask for nothing: while a path is up, they wait on. While none
+    // is, they have fail-after from when the first of them came.
+    const Time wait_began = std::max(device.last_answer, device.asked_since);
+    const Time silence_began = device.is_asking() ? wait_began
                                : device.state == DeviceState::up
                                    ? now
-                                   : std::max(device.last_answer, device.silent_since);
+                                   : std::max(wait_began, device.silent_since);
     const Time deadline = silence_began + device.options.fail_after;
     if (deadline > now) {
         timers.arm(device.fail_timer, deadline);

@@ -131,7 +131,9 @@ void Watch::handle_answer(Time now, initiator::PortIndex port, const proto::Fram
     if (is_good || (is_known && found->second.question.asks != Asks::identify)) {
         luns_[answer.address].heard_at = now;
     }
-    if (!is_known || found->second.is_answered) {
+    if (!is_known || found->second.is_answered ||
+        std::ranges::find(found->second.tags_spent, answer.tag.value) !=
+            found->second.tags_spent.end()) {
         return;
     }
     heard_[{port, {answer.address, answer.source}}] = now;
@@ -143,8 +145,13 @@ void Watch::handle_answer(Time now, initiator::PortIndex port, const proto::Fram
     }
     if (is_data_or_flush(command.question.asks) &&
         untrusted_.contains({port, {answer.address, answer.source}})) {
-        WatchedLun& lun = luns_[command.address]; // a sign of life, and no more
-        lun.silent_since = lun.pending_count > 0 ? std::optional(now) : std::nullopt;
+        // A sign of life, and no more. The same answer once more is not even that, nor is one to a
+        // command that was given up, or to a probe, which ended with the trust in its path.
+        command.tags_spent.push_back(answer.tag.value);
+        if (!command.is_probe && !command.is_given_up) {
+            WatchedLun& lun = luns_[command.address];
+            lun.silent_since = lun.pending_count > 0 ? std::optional(now) : std::nullopt;
+        }
         return;
     }
     command.is_answered = true;
@@ -313,6 +320,11 @@ std::string Watch::judge_timeout(Time now, proto::Address address, const Request
 
 void Watch::check_fail_after(Time now, Duration slack) const {
     for (const auto& [address, lun] : luns_) {
+        const Duration silence_max = lun.fail_after + slack;
+        if (lun.fail_after == Duration::zero() || lun.pending_count == 0 ||
+            now - lun.heard_at <= silence_max) {
+            continue; // the rest takes its time
+        }
         // Writes that wait for a fence ask for nothing: while a path is up, nothing is owed to
         // them.
         std::optional<Time> owed_since = lun.no_path_since;
@@ -323,8 +335,7 @@ void Watch::check_fail_after(Time now, Duration slack) const {
                     std::min(owed_since.value_or(command.first_sent_at), command.first_sent_at);
             }
         }
-        if (lun.fail_after > Duration::zero() && lun.pending_count > 0 && owed_since &&
-            now - std::max(lun.heard_at, *owed_since) > lun.fail_after + slack) {
+        if (owed_since && now - std::max(lun.heard_at, *owed_since) > silence_max) {
             throw Violation("requests wait and nothing was heard of " + proto::to_string(address) +
                             " for " + seconds(now - lun.heard_at) + ", fail-after is " +
                             seconds(lun.fail_after));

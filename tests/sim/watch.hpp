@@ -30,11 +30,12 @@ struct Question {
 struct WatchedCommand {
     proto::Address address;
     Question question;
-    Time first_sent_at;              // its first copy; of a split-off tail its head's
-    Time sent_at;                    // its newest copy
-    std::vector<std::uint32_t> tags; // of all copies, newest last
-    std::uint64_t order = 0;         // of the newest copy among all frames
-    proto::MacAddress port_mac;      // ... and its path
+    Time first_sent_at;                    // its first copy; of a split-off tail its head's
+    Time sent_at;                          // its newest copy
+    std::vector<std::uint32_t> tags;       // of all copies, newest last
+    std::vector<std::uint32_t> tags_spent; // answered over a path that was not trusted then
+    std::uint64_t order = 0;               // of the newest copy among all frames
+    proto::MacAddress port_mac;            // ... and its path
     proto::MacAddress target_mac;
     bool is_probe = false; // perhaps: a READ of LBA 0 that proves what a path carries
     bool is_answered = false;

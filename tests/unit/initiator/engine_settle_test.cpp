@@ -162,6 +162,26 @@ TEST_CASE("where nothing answers, fail-after counts for the writes that wait") {
     CHECK(took < 8s);
 }
 
+TEST_CASE("a write that comes while all is silent has its own fail-after") {
+    Restarted restarted(5s);
+    restarted.attach_both();
+    Io read(restarted.bench, Operation::read, 0, 1);
+    restarted.submit(read);
+    restarted.bench.serve_all();
+    REQUIRE(restarted.bench.completed_with(read.request, Status::ok));
+    restarted.bench.set_port(0, false);
+    restarted.bench.set_port(1, false);
+    restarted.bench.advance(3s);
+    restarted.submit(restarted.write);
+    restarted.bench.advance(1s);
+    Io later(restarted.bench, Operation::write, 10, 2, 3); // does not begin it anew
+    restarted.submit(later);
+    restarted.bench.advance(3900ms);
+    CHECK_FALSE(restarted.bench.completed_with(restarted.write.request, Status::timed_out));
+    restarted.bench.advance(200ms);
+    CHECK(restarted.bench.completed_with(restarted.write.request, Status::timed_out));
+}
+
 TEST_CASE("a MAC that the predecessor had is waited for although it was not heard of") {
     Restarted restarted(5s);
     Bench& bench = restarted.bench;
