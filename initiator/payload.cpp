@@ -124,11 +124,13 @@ void Engine::State::stop_payload_search(Path& path) {
     }
 }
 
-// One frame of a probe at a time, where the window has room for it.
+// One frame of a probe at a time, where the window has room for it. After one that was lost, data
+// has its turn: with a window of one frame it would not have any.
 bool Engine::State::transmit_payload_probe(Time now, Transmit& transmit) {
     for (Path& path : payload_queue) {
         PayloadProbe& probe = path.payload_probe;
-        if (!has_room(path, 0)) {
+        const Target& target = *path.target;
+        if (!has_room(path, 0) || (target.is_turn_of_data && target.device->has_work())) {
             continue;
         }
         if (probe.stage == PayloadProbe::Stage::reply && probe.command == nullptr) {
@@ -146,6 +148,10 @@ bool Engine::State::transmit_payload_probe(Time now, Transmit& transmit) {
         payload_queue.erase(payload_queue.iterator_to(path));
         probe.is_outstanding = true;
         probe.sent_at = now;
+        // A small frame right behind it, from the second try on: see handle_payload_timeout().
+        if (probe.tries_count + probe.silent_count > 0 && !path.probe_hook.is_linked()) {
+            probe_queue.push_back(path);
+        }
         if (probe.stage == PayloadProbe::Stage::reply) {
             send_command(now, *probe.command, path, transmit);
             return true;
@@ -229,6 +235,7 @@ void Engine::State::handle_payload_timeout(Time now, Path& path) {
         return;
     }
     PayloadProbe& probe = path.payload_probe;
+    path.target->is_turn_of_data = probe.is_outstanding;
     if (!probe.is_outstanding) {
         probe.retry_at.reset();
         if (path.state == PathState::up) {
@@ -243,9 +250,6 @@ void Engine::State::handle_payload_timeout(Time now, Path& path) {
     } else if (++probe.tries_count >= tries_max) {
         handle_payload_answer(now, path, false);
         return;
-    }
-    if (!path.probe_hook.is_linked()) {
-        probe_queue.push_back(path);
     }
     probe.is_outstanding = false;
     if (probe.command != nullptr) {

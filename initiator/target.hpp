@@ -183,7 +183,8 @@ struct Target {
     std::uint16_t firmware_version = 0;
     std::uint32_t sectors_advertised = 2;
     std::vector<std::unique_ptr<Path>> paths;
-    std::size_t path_next = 0; // round robin
+    std::size_t path_next = 0;    // round robin
+    bool is_turn_of_data = false; // before the next payload probe
     DeviceEntry* device = nullptr;
     std::size_t commands_count = 0; // slots of its data and flushes, lingering ones included
 

@@ -19,6 +19,11 @@ constexpr std::uint32_t page_bytes = 4096;
 // A command is lost so often in a row by chance, before its patience grows.
 constexpr std::uint8_t overtaken_free_max = 3;
 
+bool fits(const Command& command, const Path& path) {
+    return command.kind != CommandKind::data || command.operation == Operation::discard ||
+           command.sectors <= path.sectors_per_frame;
+}
+
 proto::FrameHeader frame_header(const Port& port, const proto::MacAddress& destination,
                                 proto::Address address, proto::Command command, proto::Tag tag) {
     return {.destination = destination,
@@ -168,32 +173,41 @@ bool Engine::State::transmit_again(Time now, DeviceEntry& device, Transmit& tran
     if (device.resend.empty()) {
         return false;
     }
-    Command& command = device.resend.front();
-    const Path* last = command.transmissions_count > 0 ? command.latest().path : nullptr;
+    Command* command = &device.resend.front();
+    const Path* last = command->transmissions_count > 0 ? command->latest().path : nullptr;
     // A tail probe takes the path it is to tell of, and the room that its first copy had there.
-    Path* path = command.is_tail_probe && has_room(*command.latest().path, command.sectors)
-                     ? command.latest().path
+    Path* path = command->is_tail_probe && has_room(*command->latest().path, command->sectors)
+                     ? command->latest().path
                      : pick_path(now, *device.target, last, 1);
-    if (path != nullptr && !split_for(command, *path)) {
-        path = pick_path(now, *device.target, last, command.sectors); // one that carries it whole
+    if (path != nullptr && !split_for(*command, *path)) {
+        Path* const room = path;
+        path = pick_path(now, *device.target, last, command->sectors); // one that carries it whole
+        if (path == nullptr) {
+            // What fits goes first: only its end brings back the slots that the others wait for.
+            const auto fitting = std::ranges::find_if(
+                device.resend, [&](const Command& other) { return fits(other, *room); });
+            if (fitting != device.resend.end()) {
+                command = &*fitting;
+                path = room;
+            }
+        }
     }
     if (path == nullptr) {
         return false;
     }
-    device.resend.pop_front();
-    if (command.kind == CommandKind::flush && command.transmissions_count == 0) {
-        command.first_sent_at = now; // it may have waited for a path since it was prepared
+    device.resend.erase(device.resend.iterator_to(*command));
+    if (command->kind == CommandKind::flush && command->transmissions_count == 0) {
+        command->first_sent_at = now; // it may have waited for a path since it was prepared
     }
-    path->retransmitted += command.transmissions_count > 0 ? 1 : 0;
-    send_command(now, command, *path, transmit);
+    path->retransmitted += command->transmissions_count > 0 ? 1 : 0;
+    send_command(now, *command, *path, transmit);
     return true;
 }
 
 // Makes a lost command fit a path that carries less: its tail becomes a command of its own. False
 // when there is no slot for that yet.
 bool Engine::State::split_for(Command& command, const Path& path) {
-    if (command.kind != CommandKind::data || command.operation == Operation::discard ||
-        command.sectors <= path.sectors_per_frame) {
+    if (fits(command, path)) {
         return true;
     }
     Command* tail = allocate_command(*command.device, true);
@@ -283,6 +297,7 @@ void Engine::State::send_command(Time now, Command& command, Path& path, Transmi
     command.phase = CommandPhase::in_flight;
     command.is_tail_probe = false;
     ++path.sent;
+    path.target->is_turn_of_data = path.target->is_turn_of_data && !command.is_windowed();
     if (command.is_windowed()) {
         transmission.order = ++path.order_last;
         path.last_sent = now;
