@@ -21,27 +21,27 @@ start_daemon
 jobs=("randread_qd1 randread 4k 1 goal" "randread_qd32 randread 4k 32 goal" "randwrite_qd32 randwrite 4k 32 -"
     "read_64k read 64k 8 goal" "write_64k write 64k 8 -" "read_1M read 1M 4 goal" "write_1M write 1M 4 -")
 
-# measure DEVICE RW BLOCK_SIZE DEPTH SECONDS: I/O operations a second in $result.
+# measure DRIVER DEVICE SECONDS: every job, one after the other, in one fio, because each start of fio takes longer than a
+# job; lines "DRIVER JOB OPERATIONS_A_SECOND".
 measure() {
-    fio --name=m --filename="$1" --rw="$2" --bs="$3" --iodepth="$4" --runtime="$5" --time_based --ioengine=libaio \
-        --direct=1 --thread --norandommap --randrepeat=0 --output-format=json --output=m.json 2>m.err ||
-        fail "fio $2 $3 on $1: $(tail -n 2 m.err)"
-    sed -i -n '/^{/,$p' m.json
-    [ "$(jq '.jobs[0].error' m.json)" = 0 ] || fail "fio $2 $3 on $1 had an error"
-    result=$(jq '.jobs[0] | (.read.iops + .write.iops)' m.json)
-}
-
-# round DRIVER DEVICE: every job once; the first time on a device the emulator is warmed up before.
-declare -A warm
-round() {
-    local driver=$1 device=$2 job name rw block_size depth
+    local job name rw block_size depth options=()
     for job in "${jobs[@]}"; do
         read -r name rw block_size depth _ <<<"$job"
-        [ -n "${warm[$driver$name]:-}" ] || measure "$device" "$rw" "$block_size" "$depth" 1
-        warm[$driver$name]=1
-        measure "$device" "$rw" "$block_size" "$depth" "$seconds"
-        echo "$driver $name $result" >>results
+        options+=(--name="$name" --stonewall --filename="$2" --rw="$rw" --bs="$block_size" --iodepth="$depth" --runtime="$3"
+            --time_based --ioengine=libaio --direct=1 --thread --norandommap --randrepeat=0)
     done
+    fio --output-format=json --output=m.json "${options[@]}" 2>m.err || fail "fio on $2: $(tail -n 2 m.err)"
+    sed -i -n '/^{/,$p' m.json
+    [ "$(jq '[.jobs[].error] | add' m.json)" = 0 ] || fail "fio on $2 had an error"
+    jq -r --arg driver "$1" '.jobs[] | "\($driver) \(.jobname) \(.read.iops + .write.iops)"' m.json
+}
+
+# round DRIVER DEVICE; the first time on a device the emulator is warmed up before.
+declare -A warm
+round() {
+    [ -n "${warm[$1]:-}" ] || measure "$1" "$2" 1 >/dev/null
+    warm[$1]=1
+    measure "$1" "$2" "$seconds" >>results
 }
 
 for _ in $(seq "$rounds"); do
@@ -53,7 +53,7 @@ for _ in $(seq "$rounds"); do
         detach 1.0 >detach.txt
     done
 done
-round aoe_again $kernel_device
+measure aoe_again $kernel_device "$seconds" >>results
 
 median() { awk -v d="$1" -v n="$2" '$1 == d && $2 == n { print $3 }' results | sort -g | awk '{ v[NR] = $1 } END {
     print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
