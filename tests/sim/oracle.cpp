@@ -119,14 +119,15 @@ std::uint64_t Oracle::begin_read(std::uint64_t lba, std::uint64_t count) {
 }
 
 std::uint64_t Oracle::number_of(proto::ConstBytes sector, std::uint64_t lba) const {
-    if (std::ranges::all_of(sector, [](std::byte b) { return b == std::byte{0}; })) {
+    static constexpr std::byte zeroes[sector_bytes]{};
+    if (std::memcmp(sector.data(), zeroes, sector_bytes) == 0) {
         return 0;
     }
     std::uint64_t number = 0;
     std::memcpy(&number, sector.data(), sizeof(number));
     std::byte expected[sector_bytes];
     fill_sector(number, lba, expected);
-    if (!std::ranges::equal(sector, expected)) {
+    if (std::memcmp(sector.data(), expected, sector_bytes) != 0) {
         throw Violation("sector " + std::to_string(lba) + " holds torn or foreign data");
     }
     return number;

@@ -85,7 +85,9 @@ void Watch::handle_sent(Time now, const proto::Frame& request) {
     }
     WatchedLun& lun = luns_[request.address];
     lun.was_asked = true;
-    WatchedCommand& command = commands_[split_tag(request.tag).slot];
+    const std::size_t slot = split_tag(request.tag).slot;
+    commands_.resize(std::max(commands_.size(), slot + 1));
+    WatchedCommand& command = commands_[slot];
     const bool is_again =
         !command.tags.empty() && !command.is_answered && command.address == request.address &&
         command.question.asks == question.asks && command.question.lba == question.lba;
@@ -116,6 +118,16 @@ void Watch::handle_sent(Time now, const proto::Frame& request) {
     command.tags.push_back(request.tag.value);
 }
 
+// The command that has a copy with this tag.
+WatchedCommand* Watch::find(std::uint32_t tag) {
+    const std::size_t slot = split_tag({tag}).slot;
+    if (slot >= commands_.size()) {
+        return nullptr;
+    }
+    const auto& tags = commands_[slot].tags;
+    return std::ranges::find(tags, tag) != tags.end() ? &commands_[slot] : nullptr;
+}
+
 void Watch::handle_answer(Time now, initiator::PortIndex port, const proto::Frame& answer,
                           bool is_right_disk) {
     if (answer.command != proto::Command::ata) {
@@ -124,20 +136,16 @@ void Watch::handle_answer(Time now, initiator::PortIndex port, const proto::Fram
     const auto ata = proto::parse_ata(answer.argument);
     const bool is_good = !answer.is_error && ata &&
                          (ata->command_status & proto::ata_status_error) == 0 && is_right_disk;
-    const auto found = commands_.find(split_tag(answer.tag).slot);
-    const bool is_known =
-        found != commands_.end() &&
-        std::ranges::find(found->second.tags, answer.tag.value) != found->second.tags.end();
-    if (is_good || (is_known && found->second.question.asks != Asks::identify)) {
+    WatchedCommand* const found = find(answer.tag.value);
+    if (is_good || (found != nullptr && found->question.asks != Asks::identify)) {
         luns_[answer.address].heard_at = now;
     }
-    if (!is_known || found->second.is_answered ||
-        std::ranges::find(found->second.tags_spent, answer.tag.value) !=
-            found->second.tags_spent.end()) {
+    if (found == nullptr || found->is_answered ||
+        std::ranges::find(found->tags_spent, answer.tag.value) != found->tags_spent.end()) {
         return;
     }
     heard_[{port, {answer.address, answer.source}}] = now;
-    WatchedCommand& command = found->second;
+    WatchedCommand& command = *found;
     if (command.tags.back() == answer.tag.value) {
         std::uint64_t& newest =
             answered_up_to_[{{answer.address, answer.source}, answer.destination}];
@@ -163,20 +171,24 @@ void Watch::handle_answer(Time now, initiator::PortIndex port, const proto::Fram
     lun.progress_at = now;
     lun.silent_since = lun.pending_count > 0 ? std::optional(now) : std::nullopt;
     lun.was_asked =
-        lun.fail_after > Duration::zero() && std::ranges::any_of(commands_, [&](const auto& entry) {
-            return entry.second.address == command.address && !entry.second.is_answered;
+        lun.fail_after > Duration::zero() && std::ranges::any_of(commands_, [&](const auto& other) {
+            return other.is_of(command.address) && !other.is_answered;
         });
 }
 
 void Watch::handle_forged(std::uint32_t tag) {
-    const auto found = commands_.find(split_tag({tag}).slot);
-    if (found != commands_.end()) {
-        found->second.is_forged = true;
+    const std::size_t slot = split_tag({tag}).slot;
+    if (slot < commands_.size()) {
+        commands_[slot].is_forged = true;
     }
 }
 
 void Watch::forget_commands(proto::Address address) {
-    std::erase_if(commands_, [&](const auto& entry) { return entry.second.address == address; });
+    for (WatchedCommand& command : commands_) {
+        if (command.is_of(address)) {
+            command = {};
+        }
+    }
     luns_[address].tails.clear();
 }
 
@@ -240,17 +252,19 @@ void Watch::handle_complete(proto::Address address, const Request& request) {
         return;
     }
     // Commands that were given up with it: an answer that still comes is no sign of life.
-    for (auto& [slot, command] : commands_) {
-        if (command.address == address && !command.is_answered &&
-            serves(command.question, request)) {
+    for (WatchedCommand& command : commands_) {
+        if (command.is_of(address) && !command.is_answered && serves(command.question, request)) {
             command.is_given_up = true;
         }
     }
 }
 
 const WatchedCommand* Watch::find_newest(std::uint32_t tag) const {
-    const auto found = commands_.find(split_tag({tag}).slot);
-    return found != commands_.end() && found->second.tags.back() == tag ? &found->second : nullptr;
+    const std::size_t slot = split_tag({tag}).slot;
+    return slot < commands_.size() && !commands_[slot].tags.empty() &&
+                   commands_[slot].tags.back() == tag
+               ? &commands_[slot]
+               : nullptr;
 }
 
 bool Watch::is_overtaken(const WatchedCommand& command) const {
@@ -293,10 +307,10 @@ std::string Watch::judge_timeout(Time now, proto::Address address, const Request
         return "it timed out although it was to wait for ever";
     }
     std::optional<Time> begin; // of the silence that excuses it
-    for (const auto& [slot, command] : commands_) {
+    for (const WatchedCommand& command : commands_) {
         // It may have been answered after all, while others of the request were waited for.
         const Time until = command.is_answered ? command.answered_at : now;
-        if (command.address == address && command.first_sent_at >= submitted_at &&
+        if (command.is_of(address) && command.first_sent_at >= submitted_at &&
             serves(command.question, request) && until - command.first_sent_at >= lun.fail_after) {
             begin = std::min(begin.value_or(now), command.first_sent_at);
         }
@@ -328,8 +342,8 @@ void Watch::check_fail_after(Time now, Duration slack) const {
         // Writes that wait for a fence ask for nothing: while a path is up, nothing is owed to
         // them.
         std::optional<Time> owed_since = lun.no_path_since;
-        for (const auto& [slot, command] : commands_) {
-            if (command.address == address && !command.is_answered && !command.is_given_up &&
+        for (const WatchedCommand& command : commands_) {
+            if (command.is_of(address) && !command.is_answered && !command.is_given_up &&
                 !command.is_probe && is_data_or_flush(command.question.asks)) {
                 owed_since =
                     std::min(owed_since.value_or(command.first_sent_at), command.first_sent_at);

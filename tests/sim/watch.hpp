@@ -28,6 +28,8 @@ struct Question {
 
 // One command of the engine: frames with the same slot in their tags, until one is answered.
 struct WatchedCommand {
+    [[nodiscard]] bool is_of(proto::Address lun) const { return address == lun && !tags.empty(); }
+
     proto::Address address;
     Question question;
     Time first_sent_at;                    // its first copy; of a split-off tail its head's
@@ -103,11 +105,12 @@ class Watch {
 
   private:
     using PathKey = std::tuple<proto::Address, proto::MacAddress>;
+    WatchedCommand* find(std::uint32_t tag);
     void forget_commands(proto::Address address);
     [[nodiscard]] bool had_no_path(const WatchedLun& lun) const;
 
     std::map<proto::Address, WatchedLun> luns_;
-    std::map<std::uint32_t, WatchedCommand> commands_; // by slot
+    std::vector<WatchedCommand> commands_; // by slot; without tags: none
     std::map<PathKey, Time> taken_out_;
     std::set<std::pair<initiator::PortIndex, PathKey>> untrusted_; // paths; as the engine says
     std::map<std::pair<PathKey, proto::MacAddress>, std::uint64_t> answered_up_to_; // order
