@@ -7,6 +7,7 @@
 #include "initiator/linux/ring.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <expected>
 #include <functional>
 #include <memory>
@@ -30,6 +31,11 @@ class FrontEnd {
 
     // "/dev/ublkb0", "/dev/nbd0", or the URI of an export.
     [[nodiscard]] virtual std::string name() const = 0;
+
+    // The disk has grown to `size_bytes`. The kernel's device follows where its driver can; an
+    // export tells clients that connect from now on. After an error it has the size it had. Not
+    // while close() or leave() runs, nor after them.
+    virtual std::expected<void, Error> resize(std::uint64_t size_bytes) = 0;
 
     // Ends it for good: the kernel's device is gone, or the socket. Requests under way get `grace`;
     // then `cancel` is called, once and on this thread. It has to detach the device on its shard,

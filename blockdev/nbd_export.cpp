@@ -47,7 +47,8 @@ std::uint16_t flags_of(const initiator::DeviceInfo& info) {
 NbdExport::NbdExport(initiator::Device& device, std::string description)
     : device_(&device), name_(proto::to_string(device.info().address)),
       description_(description.empty() ? describe(device.info()) : std::move(description)),
-      size_bytes_(device.info().sectors.value * device.info().sector_bytes),
+      size_bytes_(std::make_shared<std::atomic<std::uint64_t>>(device.info().sectors.value *
+                                                               device.info().sector_bytes)),
       sector_bytes_(device.info().sector_bytes),
       preferred_bytes_(std::max(4096U, device.info().identify.physical_sector_bytes)),
       flags_(flags_of(device.info())) {}

@@ -5,7 +5,9 @@
 #include "initiator/device.hpp"
 #include "proto/nbd.hpp"
 
+#include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -14,7 +16,7 @@ namespace uaoe::blockdev {
 // Longest payload of a READ or WRITE, told to clients and enforced.
 inline constexpr std::uint32_t nbd_payload_bytes_max = 32U << 20U;
 
-// Copied freely; refers to the device, which outlives every connection.
+// Copied freely; refers to the device, which outlives every connection. All copies have one size.
 class NbdExport {
   public:
     // Any thread. `description` is free text for people (model and serial of the disk by default).
@@ -27,18 +29,19 @@ class NbdExport {
     // "1.0", "e1.0", and the empty name, which asks for the default export.
     [[nodiscard]] bool answers_to(std::string_view name) const;
 
-    [[nodiscard]] std::uint64_t size_bytes() const { return size_bytes_; }
+    // Any thread, both.
+    [[nodiscard]] std::uint64_t size_bytes() const { return *size_bytes_; }
+    void set_size_bytes(std::uint64_t size_bytes) { *size_bytes_ = size_bytes; }
     [[nodiscard]] std::uint32_t sector_bytes() const { return sector_bytes_; } // minimum block
     [[nodiscard]] std::uint32_t preferred_bytes() const { return preferred_bytes_; }
     [[nodiscard]] std::uint16_t transmission_flags(bool structured_replies) const;
-    void set_size_bytes(std::uint64_t size_bytes) { size_bytes_ = size_bytes; }
     [[nodiscard]] bool has_flag(std::uint16_t flag) const { return (flags_ & flag) != 0; }
 
   private:
     initiator::Device* device_;
     std::string name_;
     std::string description_;
-    std::uint64_t size_bytes_;
+    std::shared_ptr<std::atomic<std::uint64_t>> size_bytes_;
     std::uint32_t sector_bytes_;
     std::uint32_t preferred_bytes_;
     std::uint16_t flags_; // without send_df

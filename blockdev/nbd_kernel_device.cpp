@@ -183,20 +183,14 @@ void NbdKernelDevice::leave(std::chrono::milliseconds grace) {
 }
 
 std::expected<void, Error> NbdKernelDevice::resize(std::uint64_t size_bytes) {
-    const auto old_bytes = read_number(attribute(disk_, "size")).value_or(0) * 512;
-    const auto serve_size = [&] {
-        data_.post([service = service_, size_bytes] { service->resize(size_bytes); });
-    };
-    if (size_bytes > old_bytes) {
-        serve_size();
-    }
+    const std::uint64_t before = service_->nbd_export().size_bytes();
+    // Served before the kernel asks for it.
+    service_->resize(std::max(before, size_bytes));
     const auto resized = netlink_.reconfigure(
         {.index = index_, .identifier = options_.identifier, .size_bytes = size_bytes});
+    service_->resize(resized ? size_bytes : before);
     if (!resized) {
         return std::unexpected(NbdNetlink::error_of("cannot resize " + name(), resized.error()));
-    }
-    if (size_bytes < old_bytes) {
-        serve_size();
     }
     return {};
 }

@@ -72,7 +72,7 @@ class NbdKernelDevice final : public FrontEnd {
     // From a thread that serves no I/O of any device, while the device answers: the kernel lets
     // what is under way finish first, and nothing else of generic netlink goes on meanwhile. The
     // device behind it has its new size already when it has grown, and still when it will shrink.
-    std::expected<void, Error> resize(std::uint64_t size_bytes);
+    std::expected<void, Error> resize(std::uint64_t size_bytes) override;
 
     // Of this machine, those with an identifier that begins with "aoe-".
     struct Entry {

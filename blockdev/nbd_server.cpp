@@ -248,6 +248,11 @@ void NbdServer::close() {
     state_->close();
 }
 
+std::expected<void, Error> NbdServer::resize(std::uint64_t size_bytes) {
+    state_->service->resize(size_bytes);
+    return {};
+}
+
 std::expected<void, Error> NbdServer::close(std::chrono::milliseconds grace,
                                             const std::function<void()>& cancel) {
     asio::post(state_->context, [state = state_] { state->close(); });

@@ -57,6 +57,8 @@ class NbdServer final : public FrontEnd {
     [[nodiscard]] std::string uri() const;
     [[nodiscard]] std::string name() const override { return uri(); }
 
+    // Clients that are connected know the size they were told, and may use what is beyond it.
+    std::expected<void, Error> resize(std::uint64_t size_bytes) override;
     // From a thread that is neither the io_context's nor the ring's, while both run. Clients that
     // do not read are cut after `grace`.
     std::expected<void, Error> close(std::chrono::milliseconds grace,

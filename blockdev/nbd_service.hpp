@@ -33,6 +33,7 @@ class NbdService final : public std::enable_shared_from_this<NbdService>,
 
     // ---- any thread ----
     [[nodiscard]] const NbdExport& nbd_export() const { return export_; }
+    void resize(std::uint64_t size_bytes) { export_.set_size_bytes(size_bytes); }
     [[nodiscard]] std::size_t connections_count() const { return connections_count_; }
     // Before add() is posted, so that the count is never short.
     void announce_connection() { ++connections_count_; }
@@ -47,9 +48,6 @@ class NbdService final : public std::enable_shared_from_this<NbdService>,
     // ---- the ring's thread ----
     // Announced; see NbdConnection for `fd`, which is closed at once after close() and leave().
     void add(int fd, bool structured_replies);
-    // For clients that learn the size in another way than from nbd_export(), which another thread
-    // may be reading.
-    void resize(std::uint64_t size_bytes) { export_.set_size_bytes(size_bytes); }
     void close(); // see NbdConnection for these three
     void leave();
     void cut();

@@ -63,7 +63,7 @@ class UblkDevice final : public FrontEnd {
     void leave(std::chrono::milliseconds grace) override;
 
     // Tells the kernel of another size, from 6.16 on.
-    std::expected<void, Error> resize(std::uint64_t size_bytes);
+    std::expected<void, Error> resize(std::uint64_t size_bytes) override;
 
   private:
     UblkDevice(UblkControl& control, DataThread data, initiator::Device& device)

@@ -342,7 +342,7 @@ void Lun::forget_state() {
     }
 }
 
-void Lun::update_target() {
+void Lun::update_state() {
     const auto known = [this] {
         const std::lock_guard lock(state_mutex_);
         return std::pair(state_.target_macs, state_.identify_data);
@@ -355,6 +355,42 @@ void Lun::update_target() {
             environment_.report("uaoed: " + written.error().line());
         }
     }
+}
+
+void Lun::update_target() {
+    update_state();
+    follow_size();
+}
+
+void Lun::follow_size() {
+    const std::lock_guard front_end_lock(front_end_mutex_);
+    const auto sectors = host_.call([this]() -> std::optional<initiator::SectorCount> {
+        const initiator::Device* const device = device_;
+        if (device == nullptr) {
+            return std::nullopt;
+        }
+        return host_.shard().engine().device_info(host_.shard().index_of(*device)).sectors;
+    });
+    std::uint64_t size_bytes = 0;
+    {
+        const std::lock_guard lock(state_mutex_);
+        if (!sectors || front_end_ == nullptr || *sectors <= info_.sectors) {
+            return;
+        }
+        info_.sectors = *sectors;
+        size_bytes = sectors->value * info_.sector_bytes;
+    }
+    const std::string address = proto::to_string(state_.address);
+    if (const auto resized = front_end_->resize(size_bytes); !resized) {
+        environment_.report(address + " has grown: " + resized.error().line());
+    } else {
+        environment_.report(fmt::format("{}: {} has {} bytes now", address, name(), size_bytes));
+    }
+}
+
+initiator::DeviceInfo Lun::info() const {
+    const std::lock_guard lock(state_mutex_);
+    return info_;
 }
 
 // Names are a convenience: without them the device works.
@@ -408,6 +444,7 @@ std::expected<void, Error> Lun::close(bool force) {
             return free;
         }
     }
+    const std::lock_guard front_end_lock(front_end_mutex_);
     if (auto closed = front_end_->close(close_grace, [this] { detach(); }); !closed) {
         detach();
         return closed;
@@ -420,7 +457,8 @@ std::expected<void, Error> Lun::close(bool force) {
 }
 
 void Lun::leave() {
-    update_target();
+    update_state();
+    const std::lock_guard front_end_lock(front_end_mutex_);
     front_end_->leave(leave_grace);
 }
 

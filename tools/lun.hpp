@@ -86,11 +86,12 @@ class Lun {
 
     [[nodiscard]] std::string name() const { return front_end_->name(); }
     [[nodiscard]] const LunState& state() const { return state_; }
-    [[nodiscard]] const initiator::DeviceInfo& info() const { return info_; }
+    [[nodiscard]] initiator::DeviceInfo info() const; // any thread
     [[nodiscard]] ShardHost& host() const { return host_; }
     [[nodiscard]] bool is_usable() const { return device_ != nullptr; }
 
     // Writes the state again if the target's ports are others than it says, or its disk has grown.
+    // Then the front end is to grow, too.
     void update_target();
 
     // On the shard's thread.
@@ -110,6 +111,8 @@ class Lun {
     std::expected<void, Error> keep_state(std::uint32_t index);
     std::expected<void, Error> write_state(); // under state_mutex_
     void learn_target();
+    void update_state();
+    void follow_size();
     void give_names();
     void take_names_back();
     void forget_state();
@@ -119,13 +122,14 @@ class Lun {
     LunEnvironment environment_;
     ShardHost& host_;
     std::optional<LunLock> lock_;    // until close() has succeeded
-    mutable std::mutex state_mutex_; // of state_ while it is written
+    mutable std::mutex state_mutex_; // of state_ while it is written, and of info_
     LunState state_;
     bool is_kept_ = false; // state_ is in the store, and udev has its facts
     std::chrono::steady_clock::time_point attached_at_ = std::chrono::steady_clock::now();
     std::atomic<initiator::Device*> device_ = nullptr;
     initiator::DeviceInfo info_;
     std::unique_ptr<blockdev::FrontEnd> front_end_;
+    std::mutex front_end_mutex_; // one at a time: to resize it, and to end it
 };
 
 } // namespace uaoe::tools

@@ -65,6 +65,7 @@ class Serve {
     void await_statistics_signal();
     void handle_found(const Found& found);
     void handle_opened(Opened opened);
+    void handle_event(const initiator::Event& event);
     void print_name();
     void begin_end();
     void handle_end(const std::expected<void, Error>& closed, const std::string& statistics);
@@ -84,6 +85,7 @@ class Serve {
     UblkAccess ublk_;
     std::unique_ptr<ShardHost> host_;
     std::thread step_thread_;
+    std::thread growth_thread_;
     std::atomic<unsigned> signals_count_ = 0;
     bool ending_ = false;
     std::shared_ptr<Lun> lun_;
@@ -93,7 +95,8 @@ class Serve {
 CommandResult Serve::run(Session session) {
     auto host =
         ShardHost::make(context_, std::move(session), buffer_bytes,
-                        {.report = [](const std::string& line) { report(line); }, .event = {}});
+                        {.report = [](const std::string& line) { report(line); },
+                         .event = [this](const initiator::Event& event) { handle_event(event); }});
     if (!host) {
         return std::unexpected(std::move(host.error()));
     }
@@ -111,8 +114,10 @@ CommandResult Serve::run(Session session) {
 }
 
 void Serve::join() {
-    if (step_thread_.joinable()) {
-        step_thread_.join();
+    for (std::thread* const thread : {&step_thread_, &growth_thread_}) {
+        if (thread->joinable()) {
+            thread->join();
+        }
     }
     if (host_) {
         host_->stop();
@@ -169,6 +174,16 @@ void Serve::handle_opened(Opened opened) {
     if (signals_count_ > 0) {
         begin_end();
     }
+}
+
+void Serve::handle_event(const initiator::Event& event) {
+    if (event.kind != initiator::EventKind::capacity_changed || !lun_ || ending_) {
+        return;
+    }
+    if (growth_thread_.joinable()) {
+        growth_thread_.join(); // the previous one, of half a minute ago
+    }
+    growth_thread_ = std::thread([lun = lun_] { lun->update_target(); });
 }
 
 // It can be used already; signals are heard while standard output is stopped.

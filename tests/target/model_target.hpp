@@ -23,6 +23,8 @@ class Storage {
     [[nodiscard]] virtual bool discard(std::uint64_t offset,
                                        std::uint64_t bytes) = 0; // reads as zeroes afterwards
     [[nodiscard]] virtual bool flush() = 0;
+    // 0: for ever what it was at the start. Looked at for each IDENTIFY: a disk may grow.
+    [[nodiscard]] virtual std::uint64_t size_bytes_now() const { return 0; }
 
     // The bytes where they lie, so that a read needs no copy; empty when they cannot be shown so.
     // Valid until the storage dies; what it shows changes with later writes.

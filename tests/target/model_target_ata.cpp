@@ -164,6 +164,9 @@ ModelTarget::AtaResult ModelTarget::run_identify(const Exchange& exchange, const
     if (exchange.frame_bytes_max() < proto::ata_frame_header_bytes + proto::identify_bytes) {
         return {.is_silent = true};
     }
+    proto::SectorCount& sectors = config_.identify.sectors;
+    sectors = std::max(sectors, proto::SectorCount{storage_->size_bytes_now() /
+                                                   config_.identify.logical_sector_bytes});
     const auto data = proto::make_identify(config_.identify);
     std::ranges::copy(data, exchange.reply.begin() + proto::ata_frame_header_bytes);
     return {.data_bytes = data.size()};

@@ -174,6 +174,11 @@ FileStorage::~FileStorage() {
     ::close(descriptor_);
 }
 
+std::uint64_t FileStorage::size_bytes_now() const {
+    const off_t end = ::lseek(descriptor_, 0, SEEK_END);
+    return end < 0 ? 0 : static_cast<std::uint64_t>(end);
+}
+
 bool FileStorage::read(std::uint64_t offset, proto::Bytes out) {
     while (!out.empty()) {
         const ssize_t got =

@@ -53,6 +53,7 @@ class FileStorage : public Storage {
     bool flush() override;
 
     [[nodiscard]] std::uint64_t size_bytes() const { return size_bytes_; }
+    [[nodiscard]] std::uint64_t size_bytes_now() const override;
 
   private:
     int descriptor_ = -1;
