@@ -160,8 +160,12 @@ void Engine::State::handle_answer(Time now, Command& command, Transmission& tran
     if (command.is_windowed() && !is_trusted(path)) {
         return;
     }
+    DeviceEntry* const device = command.target->device;
     end_command(now, command, path, frame);
     detect_losses(now, path);
+    if (device != nullptr && device->options.in_order && !device->waiting_writes.empty()) {
+        admit_waiting(now, *device); // it may have been the last to say so
+    }
 }
 
 void Engine::State::end_command(Time now, Command& command, Path& path, const proto::Frame& frame) {

@@ -175,7 +175,8 @@ bool Engine::State::may_admit(DeviceEntry& device, Request& request) const {
          fence != target.fences.end() &&
          fence->lba.value < request.lba.value + request.sectors.value;
          ++fence) {
-        if (overlaps(fence->lba, {fence->sectors_max}, request.lba, request.sectors)) {
+        if (overlaps(fence->lba, {fence->sectors_max}, request.lba, request.sectors) &&
+            !is_done_in_order(*fence)) {
             return false;
         }
     }

@@ -127,6 +127,7 @@ struct Engine::State {
     void fence(Time now, Command& command, Time last_sent);
     Fence& make_fence(Command& command);
     [[nodiscard]] bool copies_are_gone(const Command& command) const;
+    [[nodiscard]] static bool is_done_in_order(const Fence& fence);
     [[nodiscard]] bool is_passed(Time now, const Fence& fence) const;
     void ask_path(Time now, Path& path);
     void ask_paths(Time now, const Fence& fence); // of copies that are feared

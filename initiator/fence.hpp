@@ -35,6 +35,7 @@ struct Fence {
     struct Copy {
         Path* path = nullptr;
         Time sent_at;
+        std::uint64_t order = 0; // of sending on that path
     };
     static constexpr std::size_t copies_max = 6;
     Command* command = nullptr;
@@ -42,7 +43,7 @@ struct Fence {
     std::uint8_t copies_count = 0;
     bool has_other_copies = false; // on more paths, or on some that are not known any more
 
-    void add_copy(Path* path, Time sent_at);
+    void add_copy(const Copy& copy);
     [[nodiscard]] bool is_up() const { return lba_hook.is_linked(); }
 };
 

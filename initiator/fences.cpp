@@ -9,6 +9,10 @@
 //      answered was cut off by its own port, (1) has to do: its target was well.
 // A target that never answers again is feared for `target_hold`.
 //
+// Where order is promised (DeviceOptions::in_order), the answer to any data that was sent later on
+// the copy's own path says the same, at once: the copy was done before, or is lost. One path's
+// order says nothing of another's. It holds for as long as no answer on that path came out of turn.
+//
 // The frames of whoever used the LUN before it was attached here are unknown: an earlier process,
 // or another shard. They may be writes of anything, so each is treated as a copy of every range,
 // sent when the LUN was attached. No write goes to a target before it is settled: `settle` has
@@ -20,6 +24,7 @@
 #include "initiator/engine_state.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <span>
 
 namespace uaoe::initiator {
@@ -42,6 +47,12 @@ bool is_gone(const Target& target, const Path& path, Time sent_at, Duration ling
            });
 }
 
+// Later data on its path was answered, and order is promised.
+bool is_overtaken_in_order(const Target& target, const Path& path, std::uint64_t order) {
+    return target.device != nullptr && target.device->options.in_order &&
+           path.losses.keeps_order() && path.losses.is_overtaken(order);
+}
+
 std::span<const Transmission> copies_of(const Command& command) {
     return std::span(command.transmissions).first(command.transmissions_count);
 }
@@ -49,14 +60,14 @@ std::span<const Transmission> copies_of(const Command& command) {
 } // namespace
 
 // In the order of sending.
-void Fence::add_copy(Path* path, Time sent_at) {
+void Fence::add_copy(const Copy& copy) {
     const auto known =
-        std::ranges::find(copies.begin(), copies.begin() + copies_count, path, &Copy::path);
-    if (path == nullptr || known == copies.end()) {
+        std::ranges::find(copies.begin(), copies.begin() + copies_count, copy.path, &Copy::path);
+    if (copy.path == nullptr || known == copies.end()) {
         has_other_copies = true;
         return;
     }
-    *known = {.path = path, .sent_at = sent_at};
+    *known = copy;
     copies_count = std::max(copies_count, static_cast<std::uint8_t>(known - copies.begin() + 1));
 }
 
@@ -64,7 +75,7 @@ void Engine::State::retire_command(Time now, Command& command) {
     const bool writes = command.kind == CommandKind::data && changes_data(command.operation);
     std::optional<Time> last_sent = command.forgotten_sent_at;
     for (const Transmission& copy : copies_of(command)) {
-        if (!copy.answered) {
+        if (!copy.answered && !is_overtaken_in_order(*command.target, *copy.path, copy.order)) {
             last_sent = std::max(last_sent.value_or(copy.sent_at), copy.sent_at);
         }
     }
@@ -96,11 +107,14 @@ Fence& Engine::State::make_fence(Command& command) {
     fence.copies_count = 0;
     fence.has_other_copies = false;
     if (command.forgotten_sent_at) {
-        fence.add_copy(command.forgotten_path, *command.forgotten_sent_at);
+        // Its order was forgotten with it: the highest, which nothing overtakes.
+        fence.add_copy({.path = command.forgotten_path,
+                        .sent_at = *command.forgotten_sent_at,
+                        .order = std::numeric_limits<std::uint64_t>::max()});
     }
     for (const Transmission& copy : copies_of(command)) {
         if (!copy.answered) {
-            fence.add_copy(copy.path, copy.sent_at);
+            fence.add_copy({.path = copy.path, .sent_at = copy.sent_at, .order = copy.order});
         }
     }
     return fence;
@@ -142,7 +156,26 @@ bool Engine::State::copies_are_gone(const Command& command) const {
         (command.forgotten_path != nullptr &&
          is_gone(target, *command.forgotten_path, *command.forgotten_sent_at, config.linger));
     return forgotten_are_gone && std::ranges::all_of(copies_of(command), [&](const auto& copy) {
-               return copy.answered || is_gone(target, *copy.path, copy.sent_at, config.linger);
+               return copy.answered || is_overtaken_in_order(target, *copy.path, copy.order) ||
+                      is_gone(target, *copy.path, copy.sent_at, config.linger);
+           });
+}
+
+// No copy of it can land any more, although linger has not passed.
+bool Engine::State::is_done_in_order(const Fence& fence) {
+    if (fence.target->device == nullptr || !fence.target->device->options.in_order) {
+        return false;
+    }
+    if (fence.command == nullptr) {
+        return !fence.has_other_copies &&
+               std::ranges::all_of(
+                   std::span(fence.copies).first(fence.copies_count), [&](const auto& copy) {
+                       return is_overtaken_in_order(*fence.target, *copy.path, copy.order);
+                   });
+    }
+    return !fence.command->forgotten_sent_at &&
+           std::ranges::all_of(copies_of(*fence.command), [&](const auto& copy) {
+               return copy.answered || is_overtaken_in_order(*fence.target, *copy.path, copy.order);
            });
 }
 
@@ -157,7 +190,8 @@ bool Engine::State::is_passed(Time now, const Fence& fence) const {
     return !fence.has_other_copies &&
            std::ranges::all_of(
                std::span(fence.copies).first(fence.copies_count), [&](const auto& copy) {
-                   return is_gone(*fence.target, *copy.path, copy.sent_at, config.linger);
+                   return is_overtaken_in_order(*fence.target, *copy.path, copy.order) ||
+                          is_gone(*fence.target, *copy.path, copy.sent_at, config.linger);
                });
 }
 

@@ -12,6 +12,7 @@ void LossDetector::handle_answer(Time now, Time sent_at, std::uint64_t order) {
         newest_rtt_ = rtt;
         return;
     }
+    keeps_order_ = false;
     // Out of order, by so much. The largest that was seen, falling slowly where less is the rule.
     const Duration late = std::max(rtt - newest_rtt_, Duration{});
     extent_ = late > extent_ ? late : extent_ - (extent_ - late) / 64;

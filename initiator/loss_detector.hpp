@@ -21,6 +21,8 @@ class LossDetector {
 
     // A later frame was answered.
     [[nodiscard]] bool is_overtaken(std::uint64_t order) const { return order < newest_order_; }
+    // Every answer so far came in the order of sending, but for those that never came.
+    [[nodiscard]] bool keeps_order() const { return keeps_order_; }
     // When an overtaken frame is lost. `level`: doublings of patience, 0..7.
     [[nodiscard]] Time deadline(Time sent_at, unsigned level) const {
         return sent_at + (newest_rtt_ + reorder_window()) * (1LL << level);
@@ -30,7 +32,8 @@ class LossDetector {
   private:
     std::uint64_t newest_order_ = 0; // of the answered frames; 0: none yet
     Duration newest_rtt_{};          // of that one
-    Duration extent_{};              // how much longer than that an overtaken frame may take
+    bool keeps_order_ = true;
+    Duration extent_{}; // how much longer than that an overtaken frame may take
 };
 
 } // namespace uaoe::initiator

@@ -230,10 +230,16 @@ void exclude_front_ends(CLI::App& command, const std::vector<std::string>& names
     }
 }
 
+constexpr const char* in_order_help =
+    "Promises that the network keeps the order of frames and the target does one command after the "
+    "other (as vblade): after a loss, writes to the same place need not wait a second. Where it is "
+    "not so, data is lost";
+
 void add_lun_options(CLI::App& command, LunOptions& lun) {
     add_time(command, "--fail-after", lun.fail_after, 0, wait_seconds_max,
              "Requests fail when the target is silent for so long; 0: they wait for ever");
     command.add_flag("--read-only", lun.read_only, "Refuse writes");
+    command.add_flag("--in-order", lun.in_order, in_order_help);
 }
 
 CLI::App* add_serve(CLI::App& app, ServeOptions& options) {
@@ -303,6 +309,8 @@ CLI::App* add_attach(CLI::App& app, AttachOptions& options) {
         ->type_name("S");
     command->add_flag_callback(
         "--read-only", [&request] { request.read_only = true; }, "Refuse writes");
+    command->add_flag_callback(
+        "--in-order", [&request] { request.in_order = true; }, in_order_help);
     add_time(*command, "--wait", request.wait, 0, wait_seconds_max,
              "How long to wait for the target");
     command->add_flag("--persist", request.persist, "Attach it at every start of uaoed, too");

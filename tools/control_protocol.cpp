@@ -76,7 +76,7 @@ class Fields {
 
 AttachRequest parse_attach(Fields& fields) {
     fields.allow({"command", "address", "frontend", "nbd_index", "fail_after_s", "read_only",
-                  "wait_s", "persist"});
+                  "in_order", "wait_s", "persist"});
     AttachRequest request;
     if (const auto address = proto::parse_address(fields.text("address"))) {
         request.address = *address;
@@ -100,6 +100,9 @@ AttachRequest parse_attach(Fields& fields) {
     }
     if (fields.has("read_only")) {
         request.read_only = fields.flag("read_only");
+    }
+    if (fields.has("in_order")) {
+        request.in_order = fields.flag("in_order");
     }
     if (fields.has("wait_s")) {
         request.wait = std::chrono::seconds{fields.number("wait_s", seconds_max.count())};
@@ -128,6 +131,9 @@ Json json_of(const AttachRequest& request) {
     }
     if (request.read_only) {
         json["read_only"] = *request.read_only;
+    }
+    if (request.in_order) {
+        json["in_order"] = *request.in_order;
     }
     json["wait_s"] = request.wait.count();
     json["persist"] = request.persist;

@@ -28,6 +28,7 @@ struct AttachRequest {
     std::optional<std::uint32_t> nbd_index = std::nullopt; // /dev/nbdN; only with FrontEndKind::nbd
     std::optional<std::chrono::seconds> fail_after = std::nullopt; // nothing: as configured
     std::optional<bool> read_only = std::nullopt;
+    std::optional<bool> in_order = std::nullopt;
     std::chrono::seconds wait{10};
     bool persist = false;
     friend bool operator==(const AttachRequest&, const AttachRequest&) = default;

@@ -223,6 +223,7 @@ std::string list_json(std::span<const ListEntry> entries) {
         json["model"] = entry.info.identify.model.view();
         json["serial"] = entry.info.identify.serial.view();
         json["read_only"] = entry.options.read_only;
+        json["in_order"] = entry.options.in_order;
         json["fail_after_s"] = entry.options.fail_after.count();
         std::string line = line_of(json);
         line.pop_back();

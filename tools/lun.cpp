@@ -152,7 +152,8 @@ std::expected<void, Error> Lun::attach(std::chrono::seconds wait) {
             return std::unexpected(std::move(*conflict));
         }
         const auto device = host_.shard().attach(address, {.fail_after = state_.options.fail_after,
-                                                           .read_only = state_.options.read_only});
+                                                           .read_only = state_.options.read_only,
+                                                           .in_order = state_.options.in_order});
         if (!device) {
             return std::unexpected(attach_error(address, device.error()));
         }
@@ -177,9 +178,10 @@ std::expected<void, Error> Lun::attach_known() {
     const initiator::KnownDisk disk{.identify_data = state_.identify_data,
                                     .target_macs = state_.target_macs};
     const auto attached = host_.call([&] {
-        return host_.shard().attach_known(
-            state_.address, disk,
-            {.fail_after = state_.options.fail_after, .read_only = state_.options.read_only});
+        return host_.shard().attach_known(state_.address, disk,
+                                          {.fail_after = state_.options.fail_after,
+                                           .read_only = state_.options.read_only,
+                                           .in_order = state_.options.in_order});
     });
     if (!attached) {
         return std::unexpected(attach_error(state_.address, attached.error()));

@@ -29,6 +29,7 @@ struct LunOptions {
     FrontEndKind front_end = FrontEndKind::automatic;
     std::chrono::seconds fail_after{180}; // 0: wait for ever
     bool read_only = false;
+    bool in_order = false; // as initiator::DeviceOptions
 
     friend bool operator==(const LunOptions&, const LunOptions&) = default;
 };

@@ -78,6 +78,7 @@ LunState state_of(const Json& json) {
     require(fail_after >= 0 && fail_after <= seconds_max.count());
     state.options.fail_after = std::chrono::seconds{fail_after};
     state.options.read_only = json.at("read_only").get<bool>();
+    state.options.in_order = json.at("in_order").get<bool>();
     state.device_index = json.at("device_index").get<std::uint32_t>();
     state.socket_path = json.at("socket_path").get<std::string>();
     state.persistent = json.at("persistent").get<bool>();
@@ -112,6 +113,7 @@ std::string lun_state_text(const LunState& state) {
     json["frontend"] = front_end_text(state.options.front_end);
     json["fail_after_s"] = state.options.fail_after.count();
     json["read_only"] = state.options.read_only;
+    json["in_order"] = state.options.in_order;
     json["device_index"] = state.device_index;
     json["socket_path"] = state.socket_path;
     json["persistent"] = state.persistent;

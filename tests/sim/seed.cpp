@@ -22,7 +22,7 @@ Duration queue_time(const TargetHost& host) {
 class Run {
   public:
     Run(std::uint64_t seed, const SeedOptions& options)
-        : draw_(seed), wire_draw_(seed ^ 0x317e),
+        : draw_(seed), wire_draw_(seed ^ 0x317e), keeps_order_(Random(seed ^ 0x04de4).chance(0.15)),
           world_(seed ^ 0x5eed, draw_config(draw_, options.fencing), draw_start(draw_)),
           restarts_(world_, luns_, options.settling) {}
 
@@ -94,6 +94,7 @@ class Run {
 
     Random draw_;
     Random wire_draw_; // apart, so that a wire more or less changes nothing else of a seed
+    bool keeps_order_; // the network and the targets do, and the engine is told; drawn apart, too
     World world_;
     std::vector<std::unique_ptr<Lun>> luns_;
     Restarts restarts_;
@@ -115,6 +116,7 @@ void Run::make_network() {
         Segment segment;
         segment.latency = draw_.pick(Duration{10us}, Duration{100us}, Duration{2ms});
         segment.jitter = draw_.pick(Duration{0}, Duration{0}, Duration{50us}, Duration{3ms});
+        segment.jitter = keeps_order_ ? Duration{} : segment.jitter;
         draw_wires(wire_draw_, segment);
         world_.add_port(mtu_bytes, segment);
     }
@@ -125,6 +127,10 @@ void Run::make_lun(std::uint8_t number, bool share_macs) {
         draw_lun(draw_, {3, static_cast<std::uint8_t>(7 + number)}, draw_disk(draw_, number));
     Lun& lun = *luns_.emplace_back(std::make_unique<Lun>(config, world_));
     TargetHost host = draw_host(draw_, config);
+    if (keeps_order_ && !host.in_order) {
+        host.in_order = true;
+        host.service_max = std::min<Duration>(host.service_max, 300us);
+    }
     host.lun = lun.model.get();
     host.disk = &lun.disk;
     const auto family = static_cast<std::uint8_t>(share_macs ? 0 : number);
@@ -171,8 +177,9 @@ void Run::attach() {
             2 * (queue_time(host) + wire_time() + host.flush_service + world_.config.rto_max) +
                 16 * host.service_max >=
             lun->fail_after;
-        const auto device = world_.engine->attach(world_.events.now(), lun->address(),
-                                                  {.fail_after = lun->fail_after});
+        const auto device =
+            world_.engine->attach(world_.events.now(), lun->address(),
+                                  {.fail_after = lun->fail_after, .in_order = keeps_order_});
         if (!device) {
             throw Violation("attach failed");
         }
@@ -222,6 +229,7 @@ void Run::disturb_network() {
         luns_, [](const auto& lun) { return lun->fail_after == Duration::zero(); });
     for (Segment& segment : world_.segments) {
         segment.faults = draw_faults(draw_);
+        segment.faults.late = keeps_order_ ? 0 : segment.faults.late;
         segment.faults.inject_short = may_be_short && draw_.chance(0.5);
         if (segment.latency > 1ms) {
             segment.faults.late_max = std::min<Duration>(segment.faults.late_max, 100ms);
@@ -416,8 +424,8 @@ void Run::disturb_restarts() {
 void Run::delay_frames(Duration at, Duration length, Duration late_max) {
     for (Segment& segment : world_.segments) {
         const Faults usual = segment.faults;
-        disturb_after(at, [&segment, late_max] {
-            segment.faults.late = 0.3;
+        disturb_after(at, [this, &segment, late_max] {
+            segment.faults.late = keeps_order_ ? 0 : 0.3;
             segment.faults.late_max = late_max;
         });
         disturb_after(at + length, [&segment, usual] { segment.faults = usual; });

@@ -50,6 +50,14 @@ std::string string_of(const toml::node& node, std::string_view key) {
     return *value;
 }
 
+bool flag_of(const toml::node& node, std::string_view key) {
+    const auto value = node.value_exact<bool>();
+    if (!value) {
+        refuse(node, fmt::format("{} is true or false", key));
+    }
+    return *value;
+}
+
 // True when `key` is one of LunOptions.
 bool take_lun_option(std::string_view key, const toml::node& node, LunOptions& options) {
     if (key == "frontend") {
@@ -61,11 +69,9 @@ bool take_lun_option(std::string_view key, const toml::node& node, LunOptions& o
     } else if (key == "fail_after") {
         options.fail_after = std::chrono::seconds{integer_of(node, key, 0, seconds_max.count())};
     } else if (key == "read_only") {
-        const auto value = node.value_exact<bool>();
-        if (!value) {
-            refuse(node, "read_only is true or false");
-        }
-        options.read_only = *value;
+        options.read_only = flag_of(node, key);
+    } else if (key == "in_order") {
+        options.in_order = flag_of(node, key);
     } else {
         return false;
     }
@@ -83,8 +89,8 @@ const toml::table& table_of(const toml::node& node, std::string_view what) {
 void take_defaults(const toml::node& node, LunOptions& defaults) {
     for (const auto& [key, value] : table_of(node, "[defaults]")) {
         if (!take_lun_option(key.str(), value, defaults)) {
-            refuse(key, fmt::format("[defaults] has no \"{}\"; it has frontend, fail_after and "
-                                    "read_only",
+            refuse(key, fmt::format("[defaults] has no \"{}\"; it has frontend, fail_after, "
+                                    "read_only and in_order",
                                     key.str()));
         }
     }
@@ -103,8 +109,8 @@ void take_lun(const toml::node& node, DaemonConfig& config,
                               "0-254)");
             }
         } else if (!take_lun_option(key.str(), value, options)) {
-            refuse(key, fmt::format("[[lun]] has no \"{}\"; it has address, frontend, fail_after "
-                                    "and read_only",
+            refuse(key, fmt::format("[[lun]] has no \"{}\"; it has address, frontend, "
+                                    "fail_after, read_only and in_order",
                                     key.str()));
         }
     }
@@ -259,9 +265,10 @@ std::expected<void, Error> write_drop_in(const std::string& config_path, proto::
     }
     const std::string text =
         fmt::format("# Written by `uaoe attach --persist`; `uaoe detach` removes it.\n[[lun]]\n"
-                    "address = \"{}\"\nfrontend = \"{}\"\nfail_after = {}\nread_only = {}\n",
+                    "address = \"{}\"\nfrontend = \"{}\"\nfail_after = {}\nread_only = {}\n"
+                    "in_order = {}\n",
                     proto::to_string(address), front_end_text(options.front_end),
-                    options.fail_after.count(), options.read_only);
+                    options.fail_after.count(), options.read_only, options.in_order);
     if (auto written = write_whole_file(path, text, FileSync::disk); !written) {
         return std::unexpected(drop_in_error(path, written.error()));
     }

@@ -174,6 +174,7 @@ void Daemon::State::handle_attach(const AttachRequest& request, ControlServer::R
     }
     options.fail_after = request.fail_after.value_or(options.fail_after);
     options.read_only = request.read_only.value_or(options.read_only);
+    options.in_order = request.in_order.value_or(options.in_order);
     const proto::Address address = request.address;
     const bool persist = request.persist;
     table_.attach(

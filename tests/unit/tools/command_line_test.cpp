@@ -61,9 +61,9 @@ TEST_CASE("serve: defaults and everything at once") {
     CHECK(plain.nbd_socket == "/run/x.sock");
     const auto full = parsed<ServeOptions>({"serve", "-i", "eth1", "-i", "eth2", "1.0",
                                             "--nbd-socket=x", "--fail-after", "0", "--read-only",
-                                            "--wait", "3", "--stats", "s.json"});
+                                            "--in-order", "--wait", "3", "--stats", "s.json"});
     CHECK(full.interfaces.size() == 2);
-    CHECK(full.lun == LunOptions{FrontEndKind::socket, 0s, true});
+    CHECK(full.lun == LunOptions{FrontEndKind::socket, 0s, true, true});
     CHECK(full.wait == 3s);
     CHECK(full.statistics_file == "s.json");
 }
@@ -94,12 +94,13 @@ TEST_CASE("attach: defaults and everything at once") {
     // The address behind --nbd-device is not its device.
     const auto full =
         parsed<AttachOptions>({"attach", "--nbd-device", "1.0", "--fail-after", "5", "--read-only",
-                               "--wait", "0", "--persist", "--control", "/run/x"});
+                               "--in-order", "--wait", "0", "--persist", "--control", "/run/x"});
     CHECK(full.request == AttachRequest{.address = {1, 0},
                                         .front_end = FrontEndKind::nbd,
                                         .nbd_index = std::nullopt,
                                         .fail_after = 5s,
                                         .read_only = true,
+                                        .in_order = true,
                                         .wait = 0s,
                                         .persist = true});
     CHECK(full.control_path == "/run/x");

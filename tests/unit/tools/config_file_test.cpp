@@ -74,6 +74,7 @@ address = "e7.3"
 frontend = "nbd"
 fail_after = 0
 read_only = true
+in_order = true
 [defaults]
 frontend = "ublk"
 fail_after = 5
@@ -83,7 +84,7 @@ fail_after = 5
     CHECK(config.buffer_mib == 128);
     REQUIRE(config.luns.size() == 2);
     CHECK(config.luns.at({1, 0}) == LunOptions{FrontEndKind::ublk, 5s, false});
-    CHECK(config.luns.at({7, 3}) == LunOptions{FrontEndKind::nbd, 0s, true});
+    CHECK(config.luns.at({7, 3}) == LunOptions{FrontEndKind::nbd, 0s, true, true});
 }
 
 TEST_CASE("a mistake is named with its line and column") {

@@ -39,6 +39,7 @@ TEST_CASE("requests come out as they went in") {
                                    .nbd_index = 3,
                                    .fail_after = 5s,
                                    .read_only = true,
+                                   .in_order = true,
                                    .wait = 0s,
                                    .persist = true});
     check_round_trip(DetachRequest{.target = "/dev/ublkb0", .force = true});

@@ -15,7 +15,7 @@ namespace {
 
 LunState sample() {
     LunState state{.address = {7, 3},
-                   .options = {FrontEndKind::ublk, 5s, true},
+                   .options = {FrontEndKind::ublk, 5s, true, true},
                    .device_index = 12,
                    .socket_path = {},
                    .persistent = true,
