@@ -132,6 +132,30 @@ start_vblade() {
     in_background "vblade-$shelf.$slot" ip netns exec "$wire" vblade "$@" "$shelf" "$slot" "$wire" "$file"
 }
 
+# start_vblade_with_disk SIZE: 1.0 on san0, for what is measured. No holes: a file that grows meanwhile is another file each
+# time.
+start_vblade_with_disk() {
+    dd if=/dev/zero of=$disks/lun bs=1M count="${1%M}" status=none
+    start_vblade 1 0 san0 $disks/lun -b 16
+}
+
+# run_jobs DEVICE: each of ${jobs[@]} ("NAME RW BLOCK_SIZE DEPTH SECONDS"), one after the other in one fio, because each
+# start of fio takes longer than a job under emulation; half a second to get going does not count. Prints lines "NAME
+# REQUESTS_A_SECOND LONGEST_MS".
+run_jobs() {
+    local job name rw block_size depth time options=()
+    for job in "${jobs[@]}"; do
+        read -r name rw block_size depth time <<<"$job"
+        options+=(--name="$name" --stonewall --filename="$1" --rw="$rw" --bs="$block_size" --iodepth="$depth" --runtime="$time"
+            --ramp_time=500ms --time_based --ioengine=libaio --direct=1 --thread --norandommap --randrepeat=0)
+    done
+    fio --output-format=json --output=jobs.json "${options[@]}" 2>jobs.err || fail "fio on $1: $(tail -n 2 jobs.err)"
+    sed -i -n '/^{/,$p' jobs.json
+    [ "$(jq '[.jobs[].error] | add' jobs.json)" = 0 ] || fail "fio on $1 had an error"
+    jq -r '.jobs[] | "\(.jobname) \(.read.iops + .write.iops) \([.read.clat_ns.max, .write.clat_ns.max] | max / 1e6 | floor)"' \
+        jobs.json
+}
+
 # start_model WIRE OPTION...: the model target, ready.
 start_model() {
     local wire=$1

@@ -2,9 +2,7 @@
 # Frames are lost: uaoe through ublk beside the kernel's own aoe driver, in one boot, with one vblade. Each has a NIC of its
 # own at the same switch, because the kernel's driver takes every answer that arrives, also one to uaoe, for a measure of
 # its round trip. What the switch lost of each one's frames is counted: it must be the same share of both.
-# Requests that were answered within the window are counted, so that one that waits for long costs no more than that, and
-# the kernel's driver measures its round trip before (new, it waits for 15 s at the first loss). Nothing is judged by its
-# speed: the last column is the goal.   loss.sh SECONDS
+# Nothing is judged by its speed: the last column is the goal.   loss.sh SECONDS
 . "$(dirname "$0")/lib.sh"
 seconds=$1
 mtu=9000
@@ -13,29 +11,19 @@ load ublk_drv sch_netem bridge
 modprobe aoe aoe_iflist=nic0 2>modprobe.err || fail "modprobe aoe: $(cat modprobe.err)"
 make_switched_wire san0 $mtu
 plug_nic san0 nic0 $mtu
-truncate -s 128M $disks/lun
-# No holes: a target's file that grows while it is measured is another file each time.
-dd if=/dev/zero of=$disks/lun bs=1M count=128 conv=notrunc status=none
-start_vblade 1 0 san0 $disks/lun -b 16
+start_vblade_with_disk 128M
 kernel_device=/dev/etherd/e1.0
 found() { echo >/dev/etherd/discover && [ -b $kernel_device ]; }
 wait_until 20 found || fail "the kernel's driver does not find the LUN"
 start_daemon
 attach 1.0 --ublk --wait 20 --fail-after 0
 declare -A devices=([aoe]=$kernel_device [ublk]=$device)
-declare -A stats=([aoe]='/sys/block/etherd!e1.0/stat' [ublk]=/sys/block/${device#/dev/}/stat)
 
-# NAME RW BLOCK_SIZE DEPTH
-jobs=("randread_qd1 randread 4k 1" "randread_qd32 randread 4k 32" "read_64k read 64k 8" "write_64k write 64k 8")
+# NAME RW BLOCK_SIZE DEPTH SECONDS. A lost frame costs the kernel's driver seconds: the first, which is judged, gets more.
+jobs=("randread_qd1 randread 4k 1 $((seconds * 4))" "randread_qd32 randread 4k 32 $seconds" "read_64k read 64k 8 $seconds"
+    "write_64k write 64k 8 $seconds")
 # Times the kernel's driver, reading 4 KiB at depth 1.
 declare -A goals=([1]=5 [5]=20)
-
-# sectors DRIVER: how many were read and written, in $result. No process is started for it.
-sectors() {
-    local fields
-    read -r -a fields <"${stats[$1]}"
-    result=$((fields[2] + fields[6]))
-}
 
 # frames: how many left the switch, in $passed_count, and how many were lost there, in $lost_count.
 frames() {
@@ -48,99 +36,37 @@ frames() {
     done < <(tc -n san0-switch -s qdisc show)
 }
 
-declare -A fio_pids # "DRIVER JOB"
-
-# start_job DRIVER JOB: fio, which goes on until end_job, and sleeps outside of its windows: to start it takes longer than
-# a window, under emulation.
-start_job() {
-    local name rw block_size depth
-    read -r name rw block_size depth <<<"$2"
-    fio --name="$name" --filename="${devices[$1]}" --rw="$rw" --bs="$block_size" --iodepth="$depth" --runtime=900 \
-        --time_based --ioengine=libaio --direct=1 --thread --norandommap --randrepeat=0 --output-format=json \
-        --output="$1-$name.json" 2>"fio-$1-$name.log" &
-    fio_pids["$1 $2"]=$!
-    window "$1" "$2" 0 1
-}
-
-# moved DRIVER SECTORS: it has done more than that.
-moved() { sectors "$1" && [ "$result" -gt "$2" ]; }
-
-# window DRIVER JOB PERCENT SECONDS: requests a second in $result, while so many frames are lost. The job is at work before
-# that, and what it has under way ends after it: nothing is lost then.
-window() {
-    local driver=$1 pid=${fio_pids["$1 $2"]} block_size before_us before after_us after passed_before lost_before
-    read -r _ _ block_size _ <<<"$2"
-    sectors "$driver"
-    kill -CONT "$pid"
-    wait_until 60 moved "$driver" "$result" || fail "fio on $driver stands still, no frame being lost: $2"
-    sleep 0.5
-    [ "$3" = 0 ] || lose san0 "$3"
+# measure DRIVER PERCENT: every job while so many frames are lost; lines "DRIVER PERCENT JOB RATE LONGEST_MS". What still
+# waits at a job's end counts against it.
+measure() {
+    local passed_before lost_before
     frames
     passed_before=$passed_count lost_before=$lost_count
-    before_us=${EPOCHREALTIME/./}
-    sectors "$driver"
-    before=$result
-    sleep "$4"
-    after_us=${EPOCHREALTIME/./}
-    sectors "$driver"
-    after=$result
+    lose san0 "$2"
+    run_jobs "${devices[$1]}" | while read -r job rate longest; do echo "$1 $2 $job $rate $longest"; done >>results
+    lose san0 0
     frames
-    [ "$3" = 0 ] || lose san0 0
-    kill -STOP "$pid"
-    echo "$driver $3 $((passed_count - passed_before)) $((lost_count - lost_before))" >>frames
-    result=$(awk -v n=$((after - before)) -v block=$((${block_size%k} * 2)) -v us=$((after_us - before_us)) \
-        'BEGIN { printf "%.2f", n / block * 1e6 / us }')
+    echo "$1 $2 $((passed_count - passed_before)) $((lost_count - lost_before))" >>frames
 }
 
-# end_job DRIVER JOB
-end_job() {
-    local pid=${fio_pids["$1 $2"]} report=$1-${2%% *}.json
-    # Awake first: of stopped threads any one may get the signal, and not all of fio's take it well.
-    sectors "$1"
-    kill -CONT "$pid"
-    wait_until 60 moved "$1" "$result" || fail "fio on $1 stands still, no frame being lost: $2"
-    kill -TERM "$pid"
-    wait_until 60 eval "! kill -0 $pid 2>/dev/null" || fail "fio on $1 does not end, no frame being lost: $2"
-    wait "$pid" || true # not 0 after the signal; what counts is in the report
-    sed -i -n '/^{/,$p' "$report"
-    [ "$(jq '.jobs[0].error' "$report")" = 0 ] || fail "fio on $1 had an error: $2"
-}
-
-# The first windows get the emulator warm, and let the kernel's driver measure its round trip over some thousand requests.
-for driver in aoe ublk; do
-    for job in "${jobs[@]}"; do start_job $driver "$job"; done
-done
-rm frames
-
-# Loss by loss, not job by job: each driver meets a loss with the round trips of other jobs behind it, as in use.
+# The emulator gets warm.
+for driver in aoe ublk; do run_jobs "${devices[$driver]}" >/dev/null; done
 for percent in 0 0.1 1 5; do
-    for job in "${jobs[@]}"; do
-        name=${job%% *} length=$seconds
-        # The kernel's driver answers a few requests a second, and losses are few: longer.
-        [ "$name" = randread_qd1 ] && [ -n "${goals[$percent]:-}" ] && length=$((seconds * 4))
-        for driver in aoe ublk; do
-            window $driver "$job" $percent "$length"
-            echo "$driver $percent $name $result $length" >>results
-        done
-    done
-done
-for driver in aoe ublk; do
-    for job in "${jobs[@]}"; do end_job $driver "$job"; done
+    for driver in aoe ublk; do measure $driver $percent; done
 done
 
 echo
-echo "MTU $mtu, windows of $seconds s: requests a second"
-printf '%7s  %-14s %9s %9s %9s  %s\n' 'loss, %' job aoe ublk ublk/aoe goal
+echo "MTU $mtu, jobs of $seconds s (the first $((seconds * 4)) s): requests a second, and the longest of each in ms"
+printf '%7s  %-14s %9s %9s %9s %9s %9s  %s\n' 'loss, %' job aoe ublk ublk/aoe 'aoe, ms' 'ublk, ms' goal
 for percent in 0 0.1 1 5; do
     for job in "${jobs[@]}"; do
         name=${job%% *} goal=''
         [ "$name" = randread_qd1 ] && goal=${goals[$percent]:-}
         awk -v p=$percent -v n="$name" -v g="$goal" '
-            $2 == p && $3 == n { v[$1] = $4; window = $5 }
+            $2 == p && $3 == n { v[$1] = $4; longest[$1] = $5 }
             END {
-                # A window without an answer tells only that there was less than one.
-                r = v["ublk"] / (v["aoe"] > 0 ? v["aoe"] : 1 / window)
-                printf "%7s  %-14s %9.1f %9.1f %9.2f  %s\n", p, n, v["aoe"], v["ublk"], r,
+                r = v["aoe"] > 0 ? v["ublk"] / v["aoe"] : 0
+                printf "%7s  %-14s %9.1f %9.1f %9.2f %9d %9d  %s\n", p, n, v["aoe"], v["ublk"], r, longest["aoe"], longest["ublk"],
                     g == "" ? "" : (r >= g ? "PASS" : "BELOW") " " g
             }' results
     done
