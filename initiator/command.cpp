@@ -31,20 +31,26 @@ CommandPool::CommandPool(std::uint32_t count, std::uint32_t generation_first) : 
         slots_[slot].slot = slot;
         slots_[slot].generation =
             static_cast<std::uint16_t>(generation_first & tag_generation_mask);
-        free_.push_back(slots_[slot]);
+        give_back(slots_[slot]);
     }
 }
 
 CommandPool::~CommandPool() {
     free_.clear();
+    reserve_.clear();
+}
+
+void CommandPool::give_back(Command& command) {
+    (command.slot < first_slots ? free_ : reserve_).push_back(command);
 }
 
 Command* CommandPool::allocate() {
-    if (free_.empty()) {
+    CommandQueue& queue = free_.empty() ? reserve_ : free_;
+    if (queue.empty()) {
         return nullptr;
     }
-    Command& command = free_.front();
-    free_.pop_front();
+    Command& command = queue.front();
+    queue.pop_front();
     UAOE_ASSERT(command.phase == CommandPhase::free);
     command.phase = CommandPhase::queued;
     command.generation_first = command.generation;
@@ -52,7 +58,8 @@ Command* CommandPool::allocate() {
 }
 
 void CommandPool::release(Command& command) {
-    UAOE_ASSERT(!command.queue_hook.is_linked() && !command.fence.is_up());
+    UAOE_ASSERT(!command.queue_hook.is_linked());
+    UAOE_ASSERT(command.phase != CommandPhase::lingering || !command.fence.is_up());
     UAOE_ASSERT(command.phase != CommandPhase::free && command.scratch.empty());
     command.phase = CommandPhase::free;
     command.kind = CommandKind::data;
@@ -68,7 +75,7 @@ void CommandPool::release(Command& command) {
     command.target = nullptr;
     command.device = nullptr;
     command.request = nullptr;
-    free_.push_back(command);
+    give_back(command);
 }
 
 } // namespace uaoe::initiator

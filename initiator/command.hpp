@@ -64,20 +64,20 @@ struct Command {
     bool is_tail_probe = false;       // queued: to be sent on the path of its latest copy
     std::uint8_t backoff_level = 0;   // in flight: which of its path's queues it is in
     std::uint8_t transmissions_count = 0;
-    std::array<Transmission, transmissions_max> transmissions; // oldest first
-
     Target* target = nullptr;
     DeviceEntry* device = nullptr; // data and flush
     Request* request = nullptr;    // data
     Operation operation = Operation::read;
     Lba lba;
     std::uint32_t sectors = 0;
+    std::uint32_t sectors_max = 0; // of its longest copy
     std::uint64_t buffer_offset_bytes = 0;
     std::span<std::byte> scratch; // discard: its block of ranges
     Time first_sent_at;
+    // What most commands need is above, and the first of these: slots take turns, so each is cold.
+    std::array<Transmission, transmissions_max> transmissions; // oldest first
     std::optional<Time> forgotten_sent_at; // of the newest forgotten copy that had no answer
     Path* forgotten_path = nullptr;        // of all of those; nullptr: of several paths
-    std::uint32_t sectors_max = 0;         // of its longest copy
     Fence fence;                           // lingering
 
     // Whether it takes room in a path's window, and waits in a device's queues.
@@ -111,8 +111,10 @@ using CommandQueue = boost::intrusive::list<
     Command, boost::intrusive::member_hook<Command, boost::intrusive::list_member_hook<>,
                                            &Command::queue_hook>>;
 
-// Slots are handed out in the order they came back, so that a tag is used again as late as
-// possible.
+// Slots are handed out in the order they came back, so that a tag is used again late: with the
+// 16,384 generations of each not before 16 million frames. The first slots go before all others,
+// which are for when many are under way at once: going through all of them would leave nothing in
+// the processor's cache.
 class CommandPool {
   public:
     // `count`: 1..tag_slots_max.
@@ -123,14 +125,18 @@ class CommandPool {
 
     // A command in phase queued and in no list; nullptr when no slot is free.
     Command* allocate();
-    [[nodiscard]] std::size_t free_count() const { return free_.size(); }
+    [[nodiscard]] std::size_t free_count() const { return free_.size() + reserve_.size(); }
     void release(Command& command); // in no list, not a fence
     Command* at(std::uint32_t slot) { return slot < slots_.size() ? &slots_[slot] : nullptr; }
     std::span<Command> slots() { return slots_; }
 
   private:
+    void give_back(Command& command);
+
     std::vector<Command> slots_;
-    CommandQueue free_;
+    static constexpr std::uint32_t first_slots = 1024;
+    CommandQueue free_;    // of the first
+    CommandQueue reserve_; // of the others
 };
 
 } // namespace uaoe::initiator

@@ -197,7 +197,7 @@ std::optional<Event> Engine::poll_event() {
 }
 
 std::optional<Time> Engine::poll_timeout() const {
-    return state_->timers.next_deadline();
+    return state_->next_timeout();
 }
 
 const DeviceInfo& Engine::device_info(DeviceIndex device) const {

@@ -112,7 +112,9 @@ struct Engine::State {
     void handle_path_timer(Time now, Path& path);
     void handle_identify_timeout(Time now, Path& path);
     void handle_device_timer(Time now, DeviceEntry& device);
+    [[nodiscard]] std::optional<Time> path_deadline(Path& path) const;
     void arm_path_timer(Path& path);
+    std::optional<Time> next_timeout();
     void suspect_path(Time now, Path& path);
     void detect_losses(Time now, Path& path); // by what was answered
     void probe_tail(Time now, Path& path);

@@ -70,9 +70,8 @@ void Engine::State::handle_timeout(Time now) {
     }
 }
 
-// Armed for the first timeout of the path; a round-trip estimate that changed meanwhile is caught
-// when it fires.
-void Engine::State::arm_path_timer(Path& path) {
+// When something is to be done for the path.
+std::optional<Time> Engine::State::path_deadline(Path& path) const {
     std::optional<Time> first;
     const auto consider = [&](Time deadline) {
         first = std::min(first.value_or(deadline), deadline);
@@ -103,9 +102,32 @@ void Engine::State::arm_path_timer(Path& path) {
     if (const auto deadline = payload_deadline(path)) {
         consider(*deadline);
     }
-    if (first) {
+    return first;
+}
+
+void Engine::State::arm_path_timer(Path& path) {
+    if (const auto first = path_deadline(path)) {
         timers.arm_at_most(path.timer, *first);
     }
+}
+
+// A path's timer was armed for what came first then, and most of that is answered by now. Looked at
+// here, once for many frames: to be woken for nothing, with a few answers there and the others on
+// their way, costs a system call for each few.
+std::optional<Time> Engine::State::next_timeout() {
+    for (Timer* timer = timers.first(); timer != nullptr && timer->kind == TimerKind::path;
+         timer = timers.first()) {
+        const auto due = path_deadline(*static_cast<Path*>(timer->owner));
+        if (due && *due <= timer->deadline) {
+            break;
+        }
+        if (due) {
+            timers.arm(*timer, *due);
+        } else {
+            timers.disarm(*timer);
+        }
+    }
+    return timers.next_deadline();
 }
 
 void Engine::State::handle_path_timer(Time now, Path& path) {

@@ -63,6 +63,8 @@ class TimerQueue {
         return timers_.empty() ? std::nullopt : std::optional(timers_.begin()->deadline);
     }
 
+    [[nodiscard]] Timer* first() { return timers_.empty() ? nullptr : &*timers_.begin(); }
+
     // The first timer whose deadline has come, disarmed; none: nullptr.
     Timer* pop_due(Time now) {
         if (timers_.empty() || timers_.begin()->deadline > now) {

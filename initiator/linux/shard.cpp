@@ -385,9 +385,7 @@ void Shard::State::turn(Time wake_at_latest) {
     run_posted();
     reopen_due_links();
     const bool has_more = receive();
-    if (const auto due = engine.poll_timeout(); due && *due <= now) {
-        engine.handle_timeout(now);
-    }
+    engine.handle_timeout(now);
     // Front ends may submit from their completions, and what they submit may complete at once.
     while (complete()) {
     }

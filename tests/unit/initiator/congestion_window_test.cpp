@@ -67,9 +67,9 @@ TEST_CASE("few losses of many frames do not shrink the window, whatever stands i
     answer_round(window, 1ms, 32, 100us);
     answer_round(window, 2ms, 32, 800us);
     answer_round(window, 3ms, 32, 800us);
-    CHECK(window.handle_loss(at(4ms), at(3ms)) == 0);
-    CHECK(window.handle_loss(at(4ms), at(3ms)) == 0);
-    CHECK(window.handle_loss(at(4ms), at(3ms)) == 0); // 3 of 99
+    for (int lost = 1; lost <= 6; ++lost) { // 6 of 102
+        CHECK(window.handle_loss(at(4ms), at(3ms)) == 0);
+    }
     CHECK(window.cwnd() == 32);
     CHECK(window.handle_loss(at(4ms), at(3ms)) != 0);
     CHECK(window.cwnd() == 16);
@@ -77,16 +77,16 @@ TEST_CASE("few losses of many frames do not shrink the window, whatever stands i
 
 TEST_CASE("a loss behind a queue shrinks the window by what stands in it, at most to half") {
     CongestionWindow window(32, 64);
-    answer_round(window, 1ms, 8, 100us);
+    answer_round(window, 1ms, 7, 100us);
     SUBCASE("a short queue") {
-        answer_round(window, 2ms, 8, 160us);
-        answer_round(window, 3ms, 8, 160us);
+        answer_round(window, 2ms, 7, 160us);
+        answer_round(window, 3ms, 7, 160us);
         CHECK(window.handle_loss(at(4ms), at(3ms)) != 0);
         CHECK(window.cwnd() == 25); // 32 * 125 / 160
     }
     SUBCASE("a long one") {
-        answer_round(window, 2ms, 8, 800us);
-        answer_round(window, 3ms, 8, 800us);
+        answer_round(window, 2ms, 7, 800us);
+        answer_round(window, 3ms, 7, 800us);
         const auto event = window.handle_loss(at(4ms), at(3ms));
         CHECK(event != 0);
         CHECK(window.cwnd() == 16);
