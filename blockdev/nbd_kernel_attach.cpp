@@ -124,7 +124,7 @@ NbdKernelDevice::create(DataThread data, initiator::Device& device, const NbdKer
         set_up_queue(made->disk_, {{"scheduler", "none"},
                                    {"max_sectors_kb", max_sectors_kb},
                                    {"io_timeout", block_timer_text(options)}});
-        ready = made->wait_usable();
+        ready = made->wait_usable(false);
     }
     if (!ready) {
         static_cast<void>(made->close(0ms, [] {}));
@@ -191,7 +191,7 @@ NbdKernelDevice::recover(DataThread data, initiator::Device& device, std::uint32
     made->supervise();
     // The rest of the queue stays as the predecessor or an administrator left it.
     set_up_queue(made->disk_, {{"io_timeout", block_timer_text(options)}});
-    ready = made->wait_usable();
+    ready = made->wait_usable(true); // of a disk that has grown the kernel may not know yet
     if (!ready) {
         return std::unexpected(std::move(ready.error())); // it stays for the next one
     }
@@ -254,12 +254,13 @@ void NbdKernelDevice::serve(int fd) {
     data_.post([service = service_, fd] { service->add(fd, false); });
 }
 
-std::expected<void, Error> NbdKernelDevice::wait_usable() const {
+std::expected<void, Error> NbdKernelDevice::wait_usable(bool may_be_smaller) const {
     const auto sectors = service_->nbd_export().size_bytes() / 512;
     std::string why;
     if (!wait_until(usable_time_max, 2ms, [&] { return has_node(disk_); })) {
         why = "its node did not appear";
-    } else if (read_number(attribute(disk_, "size")) != sectors) {
+    } else if (const auto size = read_number(attribute(disk_, "size"));
+               !size || *size > sectors || (*size < sectors && !may_be_smaller)) {
         why = "the kernel has another size for it";
     } else {
         return {};

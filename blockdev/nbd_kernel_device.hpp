@@ -91,7 +91,7 @@ class NbdKernelDevice final : public FrontEnd {
                     NbdNetlink netlink);
     std::expected<void, Error> connect();
     std::expected<void, Error> take_over();
-    [[nodiscard]] std::expected<void, Error> wait_usable() const;
+    [[nodiscard]] std::expected<void, Error> wait_usable(bool may_be_smaller) const;
     [[nodiscard]] bool is_ours() const;
     void serve(int fd);
     std::expected<bool, int> attach_socket(NbdNetlink& netlink, const NbdTimeouts* timeouts);

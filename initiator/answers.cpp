@@ -146,6 +146,10 @@ void Engine::State::handle_forgotten_answer(Time now, Command& command, PortInde
 void Engine::State::handle_answer(Time now, Command& command, Transmission& transmission,
                                   const proto::Frame& frame) {
     account_answer(now, command, transmission);
+    // It may have been the last to say that a copy is done, where order is promised.
+    DeviceEntry* const device = command.target->device;
+    const bool may_admit_more = device != nullptr && device->options.in_order &&
+                                !device->waiting_writes.empty() && !command.target->fences.empty();
     if (command.phase == CommandPhase::lingering) {
         const bool all_answered =
             std::ranges::all_of(std::span(command.transmissions).first(command.transmissions_count),
@@ -153,6 +157,8 @@ void Engine::State::handle_answer(Time now, Command& command, Transmission& tran
         if (all_answered && !command.forgotten_sent_at) {
             remove_fence(command.fence);
             admit_wanted(now);
+        } else if (may_admit_more) {
+            admit_waiting(now, *device);
         }
         return;
     }
@@ -160,11 +166,11 @@ void Engine::State::handle_answer(Time now, Command& command, Transmission& tran
     if (command.is_windowed() && !is_trusted(path)) {
         return;
     }
-    DeviceEntry* const device = command.target->device;
     end_command(now, command, path, frame);
     detect_losses(now, path);
-    if (device != nullptr && device->options.in_order && !device->waiting_writes.empty()) {
-        admit_waiting(now, *device); // it may have been the last to say so
+    arm_tail_probe(now, path);
+    if (may_admit_more) {
+        admit_waiting(now, *device);
     }
 }
 

@@ -119,6 +119,7 @@ struct Engine::State {
     void detect_losses(Time now, Path& path); // by what was answered
     void probe_tail(Time now, Path& path);
     [[nodiscard]] Duration tail_patience(const Path& path) const;
+    void arm_tail_probe(Time now, Path& path);
     enum class LossSign : std::uint8_t { overtaken, timeout };
     void lose_command(Time now, Command& command, LossSign sign);
     void evacuate_path(Path& path); // its commands go to other paths

@@ -234,6 +234,13 @@ Duration Engine::State::tail_patience(const Path& path) const {
     return std::max(2 * path.rtt.srtt(), config.tail_probe_min) * (1LL << path.tail_probes_count);
 }
 
+// An answer may bring a probe nearer than the timer knows: there is room for one again.
+void Engine::State::arm_tail_probe(Time now, Path& path) {
+    if (may_probe_tail(path)) {
+        timers.arm_at_most(path.timer, now + tail_patience(path));
+    }
+}
+
 // Nothing overtakes the last commands of a burst. So the newest is sent again, on the same path:
 // its answer overtakes what was lost before it. That is no reason to send less.
 void Engine::State::probe_tail(Time now, Path& path) {

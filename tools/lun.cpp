@@ -4,6 +4,7 @@
 #include "blockdev/device_use.hpp"
 #include "blockdev/nbd_kernel_device.hpp"
 #include "blockdev/nbd_server.hpp"
+#include "blockdev/sysfs.hpp"
 #include "blockdev/ublk_control.hpp"
 #include "blockdev/ublk_device.hpp"
 #include "tools/leftovers.hpp"
@@ -373,21 +374,30 @@ void Lun::follow_size() {
         }
         return host_.shard().engine().device_info(host_.shard().index_of(*device)).sectors;
     });
-    std::uint64_t size_bytes = 0;
-    {
-        const std::lock_guard lock(state_mutex_);
-        if (!sectors || front_end_ == nullptr || *sectors <= info_.sectors) {
-            return;
+    if (!sectors || front_end_ == nullptr) {
+        return;
+    }
+    const std::uint32_t sector_bytes = info().sector_bytes;
+    const std::uint64_t size_bytes = sectors->value * sector_bytes;
+    // A predecessor may have heard of the growth and not told the kernel any more.
+    const std::string disk = kernel_name(state_);
+    const std::uint64_t present_bytes =
+        disk.empty() ? info().sectors.value * sector_bytes
+                     : 512 * blockdev::read_number(blockdev::block_attribute_path(disk, "size"))
+                                 .value_or(size_bytes / 512);
+    std::expected<void, Error> resized;
+    if (size_bytes > present_bytes) {
+        resized = front_end_->resize(size_bytes);
+        const std::string address = proto::to_string(state_.address);
+        if (resized) {
+            environment_.report(
+                fmt::format("{}: {} has {} bytes now", address, name(), size_bytes));
+        } else if (std::exchange(growth_refused_bytes_, size_bytes) != size_bytes) {
+            environment_.report(address + " has grown: " + resized.error().line());
         }
-        info_.sectors = *sectors;
-        size_bytes = sectors->value * info_.sector_bytes;
     }
-    const std::string address = proto::to_string(state_.address);
-    if (const auto resized = front_end_->resize(size_bytes); !resized) {
-        environment_.report(address + " has grown: " + resized.error().line());
-    } else {
-        environment_.report(fmt::format("{}: {} has {} bytes now", address, name(), size_bytes));
-    }
+    const std::lock_guard lock(state_mutex_);
+    info_.sectors = {(resized ? size_bytes : present_bytes) / sector_bytes};
 }
 
 initiator::DeviceInfo Lun::info() const {
@@ -446,7 +456,12 @@ std::expected<void, Error> Lun::close(bool force) {
             return free;
         }
     }
-    const std::lock_guard front_end_lock(front_end_mutex_);
+    std::unique_lock front_end_lock(front_end_mutex_, close_grace);
+    if (!front_end_lock) {
+        detach(); // the kernel waits for I/O before it changes a size, and that waits for the
+                  // target
+        front_end_lock.lock();
+    }
     if (auto closed = front_end_->close(close_grace, [this] { detach(); }); !closed) {
         detach();
         return closed;
@@ -460,8 +475,10 @@ std::expected<void, Error> Lun::close(bool force) {
 
 void Lun::leave() {
     update_state();
-    const std::lock_guard front_end_lock(front_end_mutex_);
-    front_end_->leave(leave_grace);
+    const std::unique_lock front_end_lock(front_end_mutex_, leave_grace);
+    if (front_end_lock) { // else the kernel is told of a size, and takes this for a crash
+        front_end_->leave(leave_grace);
+    }
 }
 
 std::optional<ShowStatus> Lun::show_status() const {

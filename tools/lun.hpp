@@ -129,7 +129,8 @@ class Lun {
     std::atomic<initiator::Device*> device_ = nullptr;
     initiator::DeviceInfo info_;
     std::unique_ptr<blockdev::FrontEnd> front_end_;
-    std::mutex front_end_mutex_; // one at a time: to resize it, and to end it
+    std::uint64_t growth_refused_bytes_ = 0; // the kernel's device cannot get so large: was told
+    std::timed_mutex front_end_mutex_;       // one at a time: to resize it, and to end it
 };
 
 } // namespace uaoe::tools

@@ -66,6 +66,7 @@ class Serve {
     void handle_found(const Found& found);
     void handle_opened(Opened opened);
     void handle_event(const initiator::Event& event);
+    void follow_growth();
     void print_name();
     void begin_end();
     void handle_end(const std::expected<void, Error>& closed, const std::string& statistics);
@@ -86,6 +87,7 @@ class Serve {
     std::unique_ptr<ShardHost> host_;
     std::thread step_thread_;
     std::thread growth_thread_;
+    std::atomic<bool> is_growing_ = false;
     std::atomic<unsigned> signals_count_ = 0;
     bool ending_ = false;
     std::shared_ptr<Lun> lun_;
@@ -171,19 +173,29 @@ void Serve::handle_opened(Opened opened) {
         return;
     }
     print_name();
+    follow_growth(); // of which the news came while it was opened
     if (signals_count_ > 0) {
         begin_end();
     }
 }
 
 void Serve::handle_event(const initiator::Event& event) {
-    if (event.kind != initiator::EventKind::capacity_changed || !lun_ || ending_) {
+    if (event.kind == initiator::EventKind::capacity_changed) {
+        follow_growth();
+    }
+}
+
+void Serve::follow_growth() {
+    if (!lun_ || ending_ || is_growing_.exchange(true)) {
         return;
     }
     if (growth_thread_.joinable()) {
-        growth_thread_.join(); // the previous one, of half a minute ago
+        growth_thread_.join(); // it has ended
     }
-    growth_thread_ = std::thread([lun = lun_] { lun->update_target(); });
+    growth_thread_ = std::thread([this] {
+        lun_->update_target();
+        is_growing_ = false;
+    });
 }
 
 // It can be used already; signals are heard while standard output is stopped.

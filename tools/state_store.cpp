@@ -78,7 +78,7 @@ LunState state_of(const Json& json) {
     require(fail_after >= 0 && fail_after <= seconds_max.count());
     state.options.fail_after = std::chrono::seconds{fail_after};
     state.options.read_only = json.at("read_only").get<bool>();
-    state.options.in_order = json.at("in_order").get<bool>();
+    state.options.in_order = json.value("in_order", false); // since it exists
     state.device_index = json.at("device_index").get<std::uint32_t>();
     state.socket_path = json.at("socket_path").get<std::string>();
     state.persistent = json.at("persistent").get<bool>();

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The disk behind a LUN grows while it is served: that is noticed within two minutes, and said; a client that connects
-# then sees the new size, and what is beyond the old end is written and read back. A client of before goes on.
+# then sees the new size, and what is beyond the old end is written and read back.
 export LIMIT_SECONDS=200
 . "$(dirname "$0")/lib.sh"
 need nbdinfo qemu-io

@@ -93,6 +93,11 @@ void Watch::handle_sent(Time now, const proto::Frame& request) {
         command.question.asks == question.asks && command.question.lba == question.lba;
     std::uint64_t end = command.question.lba + command.question.sectors;
     if (!is_again) {
+        // Its slot is used again before the request has ended that it was given up for.
+        if (!command.tags.empty() && !command.is_answered) {
+            luns_[command.address].unanswered.push_back(command);
+            luns_[command.address].unanswered.back().answered_at = now;
+        }
         command = {};
         command.address = request.address;
         command.first_sent_at = now;
@@ -190,6 +195,7 @@ void Watch::forget_commands(proto::Address address) {
         }
     }
     luns_[address].tails.clear();
+    luns_[address].unanswered.clear();
 }
 
 void Watch::handle_event(Time now, const initiator::Event& event) {
@@ -240,6 +246,7 @@ void Watch::handle_submit(Time now, proto::Address address) {
         lun.was_asked = false;
     }
     if (lun.pending_count == 1) {
+        lun.unanswered.clear();
         lun.heard_at = std::max(lun.heard_at, now);
         lun.progress_at = std::max(lun.progress_at, now);
     }
@@ -292,6 +299,7 @@ void Watch::handle_restart() {
         lun.no_path_since.reset();
         lun.conflicts.clear();
         lun.tails.clear();
+        lun.unanswered.clear();
     }
 }
 
@@ -307,13 +315,18 @@ std::string Watch::judge_timeout(Time now, proto::Address address, const Request
         return "it timed out although it was to wait for ever";
     }
     std::optional<Time> begin; // of the silence that excuses it
-    for (const WatchedCommand& command : commands_) {
-        // It may have been answered after all, while others of the request were waited for.
-        const Time until = command.is_answered ? command.answered_at : now;
+    const auto excuse = [&](const WatchedCommand& command, Time until) {
         if (command.is_of(address) && command.first_sent_at >= submitted_at &&
             serves(command.question, request) && until - command.first_sent_at >= lun.fail_after) {
             begin = std::min(begin.value_or(now), command.first_sent_at);
         }
+    };
+    for (const WatchedCommand& command : commands_) {
+        // It may have been answered after all, while others of the request were waited for.
+        excuse(command, command.is_answered ? command.answered_at : now);
+    }
+    for (const WatchedCommand& command : lun.unanswered) {
+        excuse(command, command.answered_at);
     }
     if (!begin) {
         const Duration silence = lun.silent_since ? now - *lun.silent_since : Duration::zero();

@@ -58,6 +58,7 @@ struct WatchedLun {
     Time heard_at;        // any true answer, or an IDENTIFY of the right disk
     Time progress_at;     // first answer to a data or flush command
     std::set<std::tuple<initiator::PortIndex, proto::MacAddress>> conflicts; // paths
+    std::vector<WatchedCommand> unanswered; // of slots that were used again; answered_at: when
     struct Tail {
         Time first_sent_at;
         std::uint64_t end = 0; // lba
