@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# A guest with little memory, and several times as much written through its page cache to ext4 on a LUN: it ends, because
-# uaoed never waits for memory that only it could free. The target's disk is /dev/vda, used with direct I/O, as if it
-# were elsewhere.   memory.sh FRONT_END
+# A guest with little memory, and more than that written through its page cache to ext4 on a LUN, several times what may
+# be dirty at once: it ends, because uaoed never waits for memory that only it could free. The target's disk is /dev/vda,
+# used with direct I/O, as if it were elsewhere.   memory.sh FRONT_END
 . "$(dirname "$0")/lib.sh"
 front_end=$1
 
@@ -36,7 +36,7 @@ mount "$device" mnt
 echo "ok: the mount is not in uaoed's namespace"
 
 memory_mib=$(($(awk '/^MemTotal/ { print $2 }' /proc/meminfo) / 1024))
-piece_mib=$((memory_mib / 2))
+piece_mib=$((memory_mib / 3))
 echo "memory: $memory_mib MiB; free: $(awk '/^MemAvailable/ { print int($2 / 1024) }' /proc/meminfo) MiB"
 # buffered NAME OPTION...: fio through the page cache.
 buffered() {
