@@ -16,6 +16,10 @@ bool is_trusted(const Path& path) {
     return path.state != PathState::conflict && path.state != PathState::unverified;
 }
 
+std::size_t bytes_of(const Command& command, std::uint32_t sectors) {
+    return static_cast<std::size_t>(sectors) * command.device->info.sector_bytes;
+}
+
 Status status_of_aoe_error(proto::AoeError error) {
     switch (error) {
     case proto::AoeError::target_is_reserved:
@@ -138,8 +142,14 @@ void Engine::State::handle_forgotten_answer(Time now, Command& command, PortInde
         return;
     }
     handle_sign_of_life(now, **path, command);
-    if (is_trusted(**path)) {
-        end_command(now, command, **path, frame);
+    // How much that copy asked for is not known any more; it may have been more than the command
+    // asks for since.
+    const bool is_short =
+        !frame.is_error && command.kind == CommandKind::data &&
+        command.operation == Operation::read &&
+        frame.argument.size() < sizeof(proto::AtaArgument) + bytes_of(command, command.sectors_max);
+    if (is_trusted(**path) && !is_short) {
+        end_command(now, command, **path, frame, command.sectors_max);
     }
 }
 
@@ -166,7 +176,7 @@ void Engine::State::handle_answer(Time now, Command& command, Transmission& tran
     if (command.is_windowed() && !is_trusted(path)) {
         return;
     }
-    end_command(now, command, path, frame);
+    end_command(now, command, path, frame, transmission.sectors);
     detect_losses(now, path);
     arm_tail_probe(now, path);
     if (may_admit_more) {
@@ -174,7 +184,9 @@ void Engine::State::handle_answer(Time now, Command& command, Transmission& tran
     }
 }
 
-void Engine::State::end_command(Time now, Command& command, Path& path, const proto::Frame& frame) {
+// `sectors_asked`: by the copy that was answered.
+void Engine::State::end_command(Time now, Command& command, Path& path, const proto::Frame& frame,
+                                std::uint32_t sectors_asked) {
     if (command.kind == CommandKind::identify) {
         handle_identify(now, path, frame);
         return;
@@ -183,7 +195,7 @@ void Engine::State::end_command(Time now, Command& command, Path& path, const pr
         take_payload_read(now, path, frame);
         return;
     }
-    finish_command(now, command, read_answer(command, frame));
+    finish_command(now, command, read_answer(command, frame, sectors_asked));
 }
 
 void Engine::State::handle_sign_of_life(Time now, Path& path, const Command& command) {
@@ -239,7 +251,8 @@ void Engine::State::account_answer(Time now, Command& command, Transmission& tra
 }
 
 // Copies what a read brought into the request's buffer, and says how the command ended.
-Status Engine::State::read_answer(const Command& command, const proto::Frame& frame) {
+Status Engine::State::read_answer(const Command& command, const proto::Frame& frame,
+                                  std::uint32_t sectors_asked) {
     if (frame.is_error) {
         return status_of_aoe_error(frame.error);
     }
@@ -258,9 +271,10 @@ Status Engine::State::read_answer(const Command& command, const proto::Frame& fr
         return Status::io_error; // the command did not end
     }
     if (command.kind == CommandKind::data && command.operation == Operation::read) {
-        const std::size_t bytes =
-            static_cast<std::size_t>(command.sectors) * command.device->info.sector_bytes;
-        if (ata->data.size() < bytes) {
+        // A command that was split since asks for less than an earlier copy of it did. What is
+        // short for that copy is no answer, although it would do for the command.
+        const std::size_t bytes = bytes_of(command, command.sectors);
+        if (ata->data.size() < bytes_of(command, std::max(sectors_asked, command.sectors))) {
             return Status::io_error;
         }
         std::memcpy(command.request->buffer.data() + command.buffer_offset_bytes, ata->data.data(),

@@ -81,9 +81,11 @@ struct Engine::State {
     void handle_forgotten_answer(Time now, Command& command, PortIndex port,
                                  const proto::Frame& frame);
     void handle_sign_of_life(Time now, Path& path, const Command& command);
-    void end_command(Time now, Command& command, Path& path, const proto::Frame& frame);
+    void end_command(Time now, Command& command, Path& path, const proto::Frame& frame,
+                     std::uint32_t sectors_asked);
     void account_answer(Time now, Command& command, Transmission& transmission);
-    static Status read_answer(const Command& command, const proto::Frame& frame);
+    static Status read_answer(const Command& command, const proto::Frame& frame,
+                              std::uint32_t sectors_asked);
 
     // ---- paths.cpp: which path a command takes ----
     Path* pick_path(Time now, Target& target, const Path* avoid, std::uint32_t sectors_min);

@@ -392,6 +392,31 @@ TEST_CASE("a target that carries less than it did is understood, though nobody b
     CHECK(bench.engine.target(lun)->paths[0].sectors_per_frame == 2);
 }
 
+TEST_CASE(
+    "an answer that is short for its copy is no data, though the command asks for less since") {
+    Bench bench({.discover_interval = 0s}, 9000);
+    const DeviceIndex device = bench.attach({.fail_after = 0s}, 16, 17);
+    Io io(bench, Operation::read, 0, 16);
+    bench.engine.submit(bench.now, device, io.request);
+    const SentFrame first = bench.take_sent().at(0);
+    REQUIRE(first.ata.sector_count == 16);
+    bench.set_port(0, true, 1500);
+    bench.advance(50ms);
+    const auto again = bench.take_sent();
+    REQUIRE(std::ranges::any_of(again, [&](const SentFrame& sent) {
+        return split_tag(sent.frame.tag).slot == split_tag(first.frame.tag).slot &&
+               sent.ata.sector_count == 2;
+    }));
+    const std::vector<std::byte> junk(5 * 512UL, std::byte{0xa5});
+    bench.answer(first, proto::ata_status_ready, 0, junk);
+    for (int i = 0; i < 20; ++i) {
+        bench.serve_all();
+        bench.advance(50ms);
+    }
+    CHECK(bench.completed_with(io.request, Status::io_error));
+    CHECK(io.buffer[0] != std::byte{0xa5});
+}
+
 TEST_CASE("what a target answers that has just started does not end a command: it may be another") {
     Bench bench;
     const DeviceIndex device = bench.attach();
