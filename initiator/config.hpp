@@ -64,10 +64,11 @@ struct EngineConfig {
 struct DeviceOptions {
     Duration fail_after = 180s; // of silence, then requests fail; 0 = wait for ever
     bool read_only = false;
-    // Promised by whoever attaches it: the network keeps the order of frames between two MACs, and
-    // the target does its commands one after the other, in that order (vblade does, Coraid's and
-    // others with several workers do not). Then writes that overlap a lost one need not wait; see
-    // fences.cpp. A path that is seen to break the promise is treated as if it had not been given.
+    // Promised by whoever attaches it: the network and the link below the engine keep the order of
+    // frames between two MACs, and the target does its commands one after the other, in that order
+    // (vblade does, Coraid's and others with several workers do not). Then writes that overlap a
+    // lost one need not wait; see fences.cpp. A path that is seen to break the promise is treated
+    // as if it had not been given.
     bool in_order = false;
 };
 

@@ -231,8 +231,10 @@ void exclude_front_ends(CLI::App& command, const std::vector<std::string>& names
 }
 
 constexpr const char* in_order_help =
-    "Promises that the network keeps the order of frames and the target does one command after the "
-    "other (as vblade): after a loss, writes to the same place need not wait a second. Where it is "
+    "Promises that the network, the NIC's queues included, keeps the order of frames and the "
+    "target "
+    "does one command after the other (as vblade): after a loss, writes to the same place need not "
+    "wait a second. Where it is "
     "not so, data is lost";
 
 void add_lun_options(CLI::App& command, LunOptions& lun) {
