@@ -457,9 +457,9 @@ std::expected<void, Error> Lun::close(bool force) {
         }
     }
     std::unique_lock front_end_lock(front_end_mutex_, close_grace);
+    // The kernel waits for I/O before it changes a size, and I/O waits for the target: it fails.
     if (!front_end_lock) {
-        detach(); // the kernel waits for I/O before it changes a size, and that waits for the
-                  // target
+        detach();
         front_end_lock.lock();
     }
     if (auto closed = front_end_->close(close_grace, [this] { detach(); }); !closed) {
