@@ -65,7 +65,7 @@ for percent in 0 0.1 1 5; do
         awk -v p=$percent -v n="$name" -v g="$goal" -v longest_job=$((seconds * 4)) '
             $2 == p && $3 == n { v[$1] = $4; longest[$1] = $5 }
             END {
-                # Without an answer it was less than one in the first job's time.
+                # Without an answer it was less than one in the time of the first job.
                 r = v["ublk"] / (v["aoe"] > 0 ? v["aoe"] : 1 / longest_job)
                 printf "%7s  %-14s %9.1f %9.1f %9.2f %9d %9d  %s\n", p, n, v["aoe"], v["ublk"], r, longest["aoe"], longest["ublk"],
                     g == "" ? "" : (r >= g ? "PASS" : "BELOW") " " g

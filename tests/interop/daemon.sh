@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # uaoed with NBD exports, which need no kernel driver: attach, list, show, detach; LUNs that come later; restarts; a
 # control socket that is spoken to with garbage; a broken configuration; no space in /run.
 export LIMIT_SECONDS=150
