@@ -7,7 +7,9 @@
 //      answered a frame sent after (1), because a target takes its frames in order. A path that
 //      carries nothing is asked with Query Config, which touches no data. Where a path that
 //      answered was cut off by its own port, (1) has to do: its target was well.
-// A target that never answers again is feared for `target_hold`.
+// A target that never answers again is feared for `target_hold`. Of a copy of which it is forgotten
+// where it went, (2) has to hold of every path. A target that stopped less than a timeout before
+// its cable was pulled is not feared: nothing tells it from one that was well.
 //
 // Where order is promised (DeviceOptions::in_order), the answer to any data that was sent later on
 // the copy's own path says the same, at once: the copy was done before, or is lost. One path's
@@ -45,6 +47,12 @@ bool is_gone(const Target& target, const Path& path, Time sent_at, Duration ling
                return other->target_mac == path.target_mac &&
                       other->answered_up_to >= sent_at + linger;
            });
+}
+
+// The same of a copy of which it is not known any more where it went.
+bool is_gone_everywhere(const Target& target, Time sent_at, Duration linger) {
+    return std::ranges::all_of(
+        target.paths, [&](const auto& path) { return is_gone(target, *path, sent_at, linger); });
 }
 
 // Later data on its path was answered, and order is promised.
@@ -153,8 +161,9 @@ bool Engine::State::copies_are_gone(const Command& command) const {
     const Target& target = *command.target;
     const bool forgotten_are_gone =
         !command.forgotten_sent_at ||
-        (command.forgotten_path != nullptr &&
-         is_gone(target, *command.forgotten_path, *command.forgotten_sent_at, config.linger));
+        (command.forgotten_path != nullptr
+             ? is_gone(target, *command.forgotten_path, *command.forgotten_sent_at, config.linger)
+             : is_gone_everywhere(target, *command.forgotten_sent_at, config.linger));
     return forgotten_are_gone && std::ranges::all_of(copies_of(command), [&](const auto& copy) {
                return copy.answered || is_overtaken_in_order(target, *copy.path, copy.order) ||
                       is_gone(target, *copy.path, copy.sent_at, config.linger);
@@ -187,12 +196,14 @@ bool Engine::State::is_passed(Time now, const Fence& fence) const {
     if (fence.command != nullptr) {
         return copies_are_gone(*fence.command);
     }
-    return !fence.has_other_copies &&
-           std::ranges::all_of(
-               std::span(fence.copies).first(fence.copies_count), [&](const auto& copy) {
-                   return is_overtaken_in_order(*fence.target, *copy.path, copy.order) ||
-                          is_gone(*fence.target, *copy.path, copy.sent_at, config.linger);
-               });
+    if (fence.has_other_copies) { // none was sent after what fence_until follows
+        return is_gone_everywhere(*fence.target, fence.fence_until - config.linger, config.linger);
+    }
+    return std::ranges::all_of(
+        std::span(fence.copies).first(fence.copies_count), [&](const auto& copy) {
+            return is_overtaken_in_order(*fence.target, *copy.path, copy.order) ||
+                   is_gone(*fence.target, *copy.path, copy.sent_at, config.linger);
+        });
 }
 
 // Whether its target has done what it had before. Not more often than an answer takes.
@@ -218,7 +229,16 @@ void Engine::State::ask_paths(Time now, const Fence& fence) {
             ask_path(now, path);
         }
     };
+    const auto ask_all = [&](Time sent_at) {
+        for (const auto& path : fence.target->paths) {
+            ask(*path, sent_at);
+        }
+    };
     if (fence.command == nullptr) {
+        if (fence.has_other_copies) {
+            ask_all(fence.fence_until - config.linger);
+            return;
+        }
         for (const auto& copy : std::span(fence.copies).first(fence.copies_count)) {
             ask(*copy.path, copy.sent_at);
         }
@@ -231,6 +251,8 @@ void Engine::State::ask_paths(Time now, const Fence& fence) {
     }
     if (fence.command->forgotten_path != nullptr) {
         ask(*fence.command->forgotten_path, *fence.command->forgotten_sent_at);
+    } else if (fence.command->forgotten_sent_at) {
+        ask_all(*fence.command->forgotten_sent_at);
     }
 }
 

@@ -152,6 +152,47 @@ TEST_CASE("where the cable was pulled, the linger time is enough") {
     CHECK(bench.completed_with(newer.request, Status::ok));
 }
 
+// More copies than a command remembers, over both paths: a target that is well must not be feared
+// for target_hold because it is forgotten which of its MACs they went to.
+TEST_CASE("copies of which it is forgotten where they went are gone when every path has answered") {
+    EngineConfig config;
+    SUBCASE("its slot is kept") {}
+    SUBCASE("slots are few") {
+        config.commands_count_max = 16;
+    }
+    Bench bench(config, 1500, 2);
+    const DeviceIndex device = bench.attach();
+    bench.config_answer(target_mac_b, 16, {1});
+    bench.serve_all();
+    Io older(bench, Operation::write, 10, 2, 1);
+    Io newer(bench, Operation::write, 10, 2, 2);
+    bench.engine.submit(bench.now, device, older.request);
+    std::size_t copies_count = 0;
+    std::optional<SentFrame> last;
+    for (int i = 0; i < 120'000 && copies_count < 16; ++i) {
+        for (const SentFrame& frame : bench.take_sent()) {
+            if (frame.is(proto::AtaCommand::write_sectors_ext)) {
+                ++copies_count;
+                last = frame;
+            } else {
+                bench.serve(frame);
+            }
+        }
+        bench.advance(1ms);
+    }
+    REQUIRE(copies_count == 16);
+    bench.serve(*last);
+    REQUIRE(bench.completed_with(older.request, Status::ok));
+    bench.engine.submit(bench.now, device, newer.request);
+    bench.advance(400ms);
+    CHECK(bench.take_sent().empty());
+    for (int i = 0; i < 40; ++i) {
+        bench.advance(50ms);
+        bench.serve_all();
+    }
+    CHECK(bench.completed_with(newer.request, Status::ok));
+}
+
 TEST_CASE("writes of a new engine wait until frames of a killed one are gone; reads do not") {
     Bench bench({}, 1500, 1, 1s);
     const DeviceIndex device = bench.attach();
