@@ -59,6 +59,22 @@ Status status_of_ata_error(const Command& command, std::uint8_t status, std::uin
     return Status::io_error;
 }
 
+// What a target says to a transfer of more than it takes: a bad argument (a model of those that
+// check what fits into their frames), or an aborted command. The second is also said for other
+// reasons, but then it is said again to less.
+bool says_too_large(const proto::Frame& frame) {
+    if (frame.is_error) {
+        return frame.error == proto::AoeError::bad_argument;
+    }
+    const auto ata = proto::parse_ata(frame.argument);
+    return ata && (ata->command_status & proto::ata_status_device_fault) == 0 &&
+           (ata->command_status & proto::ata_status_error) != 0 &&
+           (ata->error_feature & proto::ata_error_abort) != 0;
+}
+
+// Refusals of one command, before they are believed to have nothing to do with how much it is.
+constexpr std::uint8_t refused_max = 8;
+
 } // namespace
 
 void Engine::State::handle_frame(Time now, PortIndex port, proto::ConstBytes bytes) {
@@ -148,7 +164,10 @@ void Engine::State::handle_forgotten_answer(Time now, Command& command, PortInde
         !frame.is_error && command.kind == CommandKind::data &&
         command.operation == Operation::read &&
         frame.argument.size() < sizeof(proto::AtaArgument) + bytes_of(command, command.sectors_max);
-    if (is_trusted(**path) && !is_short) {
+    const bool may_be_too_large =
+        command.kind == CommandKind::data && command.operation != Operation::discard &&
+        command.sectors_max > least_payload(**path) && says_too_large(frame);
+    if (is_trusted(**path) && !is_short && !may_be_too_large) {
         end_command(now, command, **path, frame, command.sectors_max);
     }
 }
@@ -176,12 +195,38 @@ void Engine::State::handle_answer(Time now, Command& command, Transmission& tran
     if (command.is_windowed() && !is_trusted(path)) {
         return;
     }
-    end_command(now, command, path, frame, transmission.sectors);
+    if (!take_refused_size(now, command, transmission, frame)) {
+        end_command(now, command, path, frame, transmission.sectors);
+    }
     detect_losses(now, path);
     arm_tail_probe(now, path);
     if (may_admit_more) {
         admit_waiting(now, *device);
     }
+}
+
+// Whether a target said that so much is too much. Its frames may have become smaller while the
+// engine was not told (a boot advertisement was lost): then less is asked for, and what passes is
+// searched for. A command that is refused with the least, too, has failed.
+bool Engine::State::take_refused_size(Time now, Command& command, const Transmission& copy,
+                                      const proto::Frame& frame) {
+    Path& path = *copy.path;
+    if (command.kind != CommandKind::data || command.operation == Operation::discard ||
+        copy.sectors <= least_payload(path) || command.refused_count >= refused_max ||
+        command.request->status != Status::ok || !says_too_large(frame)) {
+        return false;
+    }
+    ++command.refused_count;
+    const bool is_latest = &copy == &command.latest();
+    if (path.sectors_per_frame >= copy.sectors) {
+        restart_payload_search(now, path);
+    }
+    if (is_latest && command.phase == CommandPhase::in_flight) {
+        remove_from_flight(command);
+        command.device->resend.push_back(command);
+        make_ready(*command.device);
+    }
+    return true;
 }
 
 // `sectors_asked`: by the copy that was answered.

@@ -65,6 +65,7 @@ void CommandPool::release(Command& command) {
     command.kind = CommandKind::data;
     command.attempts_count = 0;
     command.overtaken_count = 0;
+    command.refused_count = 0;
     command.is_tail_probe = false;
     command.transmissions_count = 0;
     command.first_sent_at = {};

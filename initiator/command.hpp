@@ -61,6 +61,7 @@ struct Command {
     CommandPhase phase = CommandPhase::free;
     std::uint8_t attempts_count = 0;  // times it timed out: the back-off
     std::uint8_t overtaken_count = 0; // times it was given up because it was overtaken
+    std::uint8_t refused_count = 0;   // times a target said that it is too large
     bool is_tail_probe = false;       // queued: to be sent on the path of its latest copy
     std::uint8_t backoff_level = 0;   // in flight: which of its path's queues it is in
     std::uint8_t transmissions_count = 0;

@@ -83,6 +83,8 @@ struct Engine::State {
     void handle_sign_of_life(Time now, Path& path, const Command& command);
     void end_command(Time now, Command& command, Path& path, const proto::Frame& frame,
                      std::uint32_t sectors_asked);
+    bool take_refused_size(Time now, Command& command, const Transmission& copy,
+                           const proto::Frame& frame);
     void account_answer(Time now, Command& command, Transmission& transmission);
     static Status read_answer(const Command& command, const proto::Frame& frame,
                               std::uint32_t sectors_asked);

@@ -209,7 +209,7 @@ bool Engine::State::take_payload_answer(Time now, Path& path, std::uint32_t gene
 }
 
 // A READ that is refused proves nothing, and nothing ever will: what is allowed is believed, and
-// loss is watched.
+// loss is watched. But a target that calls it a bad argument has no room for so much in its frames.
 void Engine::State::take_payload_read(Time now, Path& path, const proto::Frame& frame) {
     const auto ata = proto::parse_ata(frame.argument);
     const bool is_error =
@@ -217,7 +217,8 @@ void Engine::State::take_payload_read(Time now, Path& path, const proto::Frame& 
         (ata->command_status & (proto::ata_status_error | proto::ata_status_device_fault)) != 0;
     const std::size_t bytes =
         static_cast<std::size_t>(path.payload.trial()) * sector_bytes_of(path);
-    handle_payload_answer(now, path, is_error || ata->data.size() >= bytes);
+    const bool has_no_room = frame.is_error && frame.error == proto::AoeError::bad_argument;
+    handle_payload_answer(now, path, !has_no_room && (is_error || ata->data.size() >= bytes));
 }
 
 std::optional<Time> Engine::State::payload_deadline(const Path& path) const {

@@ -226,6 +226,7 @@ bool Engine::State::split_for(Command& command, const Path& path) {
         static_cast<std::uint64_t>(path.sectors_per_frame) * command.device->info.sector_bytes;
     tail->attempts_count = command.attempts_count;
     tail->overtaken_count = command.overtaken_count;
+    tail->refused_count = command.refused_count;
     tail->first_sent_at = command.first_sent_at;
     ++RequestState::commands_count(*command.request);
     command.sectors = path.sectors_per_frame;

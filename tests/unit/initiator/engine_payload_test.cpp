@@ -146,9 +146,129 @@ TEST_CASE("a target that refuses to read what would prove it is believed") {
         bench.answer(read, proto::ata_status_ready | proto::ata_status_error, 0x40);
     }
     SUBCASE("an AoE error") {
-        bench.answer_error(read, proto::AoeError::bad_argument);
+        bench.answer_error(read, proto::AoeError::unrecognized_command);
     }
     CHECK(payload(bench) == 17);
+}
+
+TEST_CASE("a target that calls it a bad argument has no room for so much") {
+    Bench bench = jumbo_bench();
+    bench.attach({}, 16, 17);
+    bench.serve(bench.take_sent().at(0));
+    bench.answer_error(bench.take_sent().at(0), proto::AoeError::bad_argument);
+    const auto sent = bench.take_sent();
+    REQUIRE(sent.size() == 1);
+    CHECK(sent[0].bytes.size() == 36 + 9 * 512); // half way between 2 and 17
+    CHECK(payload(bench) == 2);
+}
+
+namespace {
+
+// A target whose frames became smaller while nobody told: what it says to transfers of more.
+enum class Refusal : std::uint8_t { bad_argument, aborted };
+
+void refuse(Bench& bench, const SentFrame& frame, Refusal refusal) {
+    if (refusal == Refusal::bad_argument) {
+        bench.answer_error(frame, proto::AoeError::bad_argument);
+    } else {
+        bench.answer(frame, proto::ata_status_ready | proto::ata_status_error,
+                     proto::ata_error_abort);
+    }
+}
+
+bool is_transfer(const SentFrame& frame) {
+    return frame.is(proto::AtaCommand::read_sectors_ext) ||
+           frame.is(proto::AtaCommand::write_sectors_ext);
+}
+
+} // namespace
+
+TEST_CASE("when a target says that so much is too much, less is asked for") {
+    Bench bench = jumbo_bench();
+    const DeviceIndex device = bench.attach({}, 16, 17);
+    bench.serve_all();
+    REQUIRE(payload(bench) == 17);
+    Refusal refusal = Refusal::bad_argument;
+    Operation operation = Operation::read;
+    SUBCASE("a bad argument") {}
+    SUBCASE("an aborted command") {
+        refusal = Refusal::aborted;
+    }
+    SUBCASE("an aborted write") {
+        refusal = Refusal::aborted;
+        operation = Operation::write;
+    }
+    Io io(bench, operation, 0, 64, 7);
+    bench.engine.submit(bench.now, device, io.request);
+    std::size_t refused_count = 0;
+    for (int i = 0; i < 1000 && bench.completed.empty(); ++i) {
+        for (const SentFrame& frame : bench.take_sent()) {
+            if (is_transfer(frame) && frame.ata.sector_count > 3) {
+                ++refused_count;
+                refuse(bench, frame, refusal);
+            } else if (frame.bytes.size() <= 36 + 3 * 512) {
+                bench.serve(frame);
+            }
+        }
+        bench.drain();
+        bench.advance(1ms);
+    }
+    CHECK(bench.completed_with(io.request, Status::ok));
+    CHECK(refused_count == 4); // each of those that were under way, once
+    CHECK(payload(bench) <= 3);
+}
+
+TEST_CASE("what is refused whatever its size has failed") {
+    Bench bench = jumbo_bench();
+    const DeviceIndex device = bench.attach({}, 16, 17);
+    bench.serve_all();
+    Io io(bench, Operation::write, 0, 64, 7);
+    bench.engine.submit(bench.now, device, io.request);
+    const auto refuse_writes = [&] {
+        for (int i = 0; i < 1000 && bench.completed.empty(); ++i) {
+            for (const SentFrame& frame : bench.take_sent()) {
+                if (frame.is(proto::AtaCommand::write_sectors_ext)) {
+                    refuse(bench, frame, Refusal::aborted);
+                } else {
+                    bench.serve(frame);
+                }
+            }
+            bench.drain();
+            bench.advance(1ms);
+        }
+    };
+    refuse_writes();
+    CHECK(bench.completed_with(io.request, Status::read_only)); // as a read-only vblade says it
+}
+
+TEST_CASE("a refusal of a copy that is long forgotten is none of the command") {
+    Bench bench = jumbo_bench();
+    const DeviceIndex device = bench.attach({}, 16, 17);
+    bench.serve_all();
+    Io io(bench, Operation::read, 100, 16); // not where probes read
+    bench.engine.submit(bench.now, device, io.request);
+    std::optional<SentFrame> forgotten;
+    std::size_t copies_count = 0;
+    std::optional<SentFrame> last;
+    for (int i = 0; i < 60'000 && copies_count < 12; ++i) {
+        for (const SentFrame& frame : bench.take_sent()) {
+            if (is_transfer(frame) && frame.ata.lba.value == 100) {
+                ++copies_count;
+                forgotten = forgotten ? forgotten : frame;
+                last = frame;
+            } else {
+                bench.serve(frame);
+            }
+        }
+        bench.advance(1ms);
+    }
+    REQUIRE(copies_count == 12);
+    refuse(bench, *forgotten, Refusal::bad_argument);
+    bench.drain();
+    CHECK(bench.completed.empty());
+    bench.serve(*last);
+    CHECK(serve_until(bench, {}, [&] { return !bench.completed.empty(); }));
+    CHECK(bench.completed_with(io.request, Status::ok));
 }
 
 TEST_CASE("a larger MTU is proved before it is used, a smaller one holds at once") {
