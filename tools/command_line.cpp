@@ -268,6 +268,15 @@ CLI::App* add_serve(CLI::App& app, ServeOptions& options) {
         ->add_option("--stats", options.statistics_file,
                      "Write statistics there as JSON, at the end and on SIGUSR1")
         ->type_name("FILE");
+    command
+        ->add_option_function<std::int64_t>(
+            "--busy-poll",
+            [&options](std::int64_t time) { options.busy_poll = std::chrono::microseconds{time}; },
+            "With few requests under way, look for answers for so long before sleeping, where that "
+            "brings them sooner (measured all the time); 0: never; without it 2000")
+        ->check(
+            CLI::Range(std::int64_t{0}, std::int64_t{initiator::BusyPoll::time_max_limit.count()}))
+        ->type_name("USEC");
     command->footer(serve_footer);
     return command;
 }

@@ -9,8 +9,8 @@ namespace uaoe::tools {
 
 // Before any thread is made, because threads inherit it. What is not possible here (a container
 // without the capabilities) is said in a line each; serving goes on, with the risk that the README
-// tells. `folders` (absolute) stay reachable although they may be on file systems of their own. `program`: for
-// messages.
+// tells. `folders` (absolute) stay reachable although they may be on file systems of their own.
+// `program`: for messages.
 void set_up_process(const std::vector<std::string>& folders, const std::string& program);
 
 } // namespace uaoe::tools

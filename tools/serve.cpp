@@ -344,9 +344,10 @@ CommandResult run_serve(const ServeOptions& options) {
     if (auto writable = check_statistics_file(options.statistics_file); !writable) {
         return std::unexpected(writable.error());
     }
-    auto session = open_session(
-        options.interfaces, {},
-        {.ring_slots_count = serve_slots_count, .interfaces_up = initiator::InterfacesUp::one});
+    auto session = open_session(options.interfaces, {},
+                                {.ring_slots_count = serve_slots_count,
+                                 .interfaces_up = initiator::InterfacesUp::one,
+                                 .busy_poll = options.busy_poll});
     if (!session) {
         return std::unexpected(session.error());
     }

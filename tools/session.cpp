@@ -79,7 +79,8 @@ std::expected<Session, Error> open_session(const std::vector<std::string>& inter
                                          .interfaces_up = interface_names.empty()
                                                               ? initiator::InterfacesUp::none
                                                               : options.interfaces_up,
-                                         .ring_slots_count = options.ring_slots_count});
+                                         .ring_slots_count = options.ring_slots_count,
+                                         .busy_poll = options.busy_poll});
     if (!shard) {
         return std::unexpected(shard.error());
     }

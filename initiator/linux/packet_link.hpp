@@ -77,6 +77,9 @@ class PacketLink {
         return count;
     }
 
+    // Whether receive() would find a frame.
+    [[nodiscard]] bool has_received() { return slot_ready() != nullptr; }
+
     // Where the next frame to send is written; queue() puts it behind the others. Room is there as
     // long as is_full() is not.
     [[nodiscard]] Transmit& next_transmit() { return transmits_[queued_]; }

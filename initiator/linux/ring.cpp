@@ -15,10 +15,10 @@ namespace uaoe::initiator {
 namespace {
 
 // SINGLE_ISSUER and DEFER_TASKRUN (6.1): completions are run when the thread asks for them, not in
-// between. The ring starts disabled, so that it belongs to the thread that enables it and not to
-// the one that opened it.
-constexpr unsigned flags_wanted =
-    IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_R_DISABLED;
+// between; TASKRUN_FLAG tells that there are some to run. The ring starts disabled, so that it
+// belongs to the thread that enables it and not to the one that opened it.
+constexpr unsigned flags_wanted = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+                                  IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_R_DISABLED;
 
 } // namespace
 
@@ -85,13 +85,32 @@ io_uring_sqe& Ring::prepare(RingOperation& operation) {
     return *sqe;
 }
 
-void Ring::submit_and_wait(std::optional<Duration> timeout) {
-    enable();
+void Ring::do_late_work() {
     while (!late_.empty()) {
         RingLateWork& work = late_.front();
         late_.pop_front();
         work.prepare(work);
     }
+}
+
+void Ring::submit() {
+    enable();
+    do_late_work();
+    if (io_uring_sq_ready(&ring_) > 0) {
+        const int result = io_uring_submit(&ring_);
+        UAOE_ASSERT(result >= 0 || result == -EINTR || result == -EAGAIN || result == -EBUSY);
+    }
+}
+
+bool Ring::has_news() const {
+    constexpr unsigned waiting = IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW;
+    return io_uring_cq_ready(&ring_) > 0 ||
+           (__atomic_load_n(ring_.sq.kflags, __ATOMIC_RELAXED) & waiting) != 0;
+}
+
+void Ring::submit_and_wait(std::optional<Duration> timeout) {
+    enable();
+    do_late_work();
     if (timeout && *timeout <= Duration::zero()) {
         // Also runs the deferred completion work.
         io_uring_submit_and_get_events(&ring_);

@@ -49,12 +49,20 @@ class Ring {
     // waits for one or until `timeout` (nothing: for ever; zero: does not wait).
     void submit_and_wait(std::optional<Duration> timeout);
 
+    // Does the late work and submits what was prepared. Enters the kernel only if there is
+    // something.
+    void submit();
+
+    // Whether dispatch() would find a completion, after submit_and_wait(zero) at the latest.
+    [[nodiscard]] bool has_news() const;
+
     // Calls complete() of each completion that has arrived; returns how many.
     unsigned dispatch();
 
   private:
     Ring() = default;
     void enable();
+    void do_late_work();
 
     io_uring ring_{};
     boost::intrusive::slist<RingLateWork, boost::intrusive::cache_last<true>> late_;

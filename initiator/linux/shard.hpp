@@ -5,6 +5,7 @@
 #pragma once
 
 #include "initiator/engine.hpp"
+#include "initiator/linux/busy_poll.hpp"
 #include "initiator/linux/error.hpp"
 #include "initiator/linux/ring.hpp"
 
@@ -28,6 +29,9 @@ struct ShardConfig {
     // Received frames that wait, per interface, each in 16 KiB of memory: a multiple of 64. The
     // default takes what a busy LUN has in flight; discovery needs fewer.
     std::size_t ring_slots_count = 4096;
+    // Longest time to look for news before sleeping, where that pays: see busy_poll.hpp. Zero:
+    // sleeps at once.
+    Duration busy_poll = BusyPoll::time_max_default;
 };
 
 class Shard {

@@ -1,6 +1,6 @@
 // The engine and its packet link alone, without a front end: keeps `--depth` requests of `--bytes`
-// in flight on one LUN for `--seconds`, and prints what that took as one JSON line. tests/bench/run
-// sets it beside bench_bare.
+// in flight on one or more LUNs for `--seconds`, and prints what that took as one JSON line.
+// tests/bench/run sets it beside bench_bare.
 #include "bench_support.hpp"
 #include "initiator/linux/clock.hpp"
 #include "initiator/linux/shard.hpp"
@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <expected>
 #include <memory>
 #include <random>
 #include <vector>
@@ -28,6 +29,9 @@ struct Options {
     bool write = false;
     bool sequential = false;
     int cpu = -1;
+    std::uint32_t busy_poll_us = 0;
+    std::uint32_t luns = 1;
+    bool idle = false;
 };
 
 class Load final : public RequestOwner {
@@ -92,60 +96,139 @@ class Load final : public RequestOwner {
     bool stopping_ = false;
 };
 
+using Loads = std::vector<std::unique_ptr<Load>>;
+
+template <typename Value>
+std::uint64_t sum(const Loads& loads, Value value) {
+    std::uint64_t total = 0;
+    for (const auto& load : loads) {
+        total += value(*load);
+    }
+    return total;
+}
+
+// The first of them that answer, all of them attached.
+std::expected<std::vector<Device*>, std::string> attach(Shard& shard, const Options& options) {
+    const auto first = proto::parse_address(options.address);
+    if (!first) {
+        return std::unexpected("malformed address");
+    }
+    std::vector<proto::Address> found;
+    const auto are_ready = [&] {
+        found.clear();
+        for (const auto& target : shard.engine().targets()) {
+            if (target.address >= *first && target.state == TargetState::ready) {
+                found.push_back(target.address);
+            }
+        }
+        return found.size() >= options.luns;
+    };
+    for (int i = 0; i < 10 && !are_ready(); ++i) {
+        shard.discover();
+        shard.run_until(are_ready, 1s);
+    }
+    if (found.size() < options.luns) {
+        return std::unexpected(
+            fmt::format("{} of {} LUNs from {}", found.size(), options.luns, options.address));
+    }
+    std::vector<Device*> devices;
+    for (const proto::Address& address : std::span(found).first(options.luns)) {
+        const auto device = shard.attach(address, {.fail_after = 10s});
+        if (!device) {
+            return std::unexpected("cannot attach " + proto::to_string(address));
+        }
+        devices.push_back(*device);
+    }
+    return devices;
+}
+
+constexpr auto never = [] { return false; };
+
+// Nothing to do: what the attached LUNs cost all the same.
+void measure_idle(Shard& shard, const Options& options) {
+    shard.run_until(never, 500ms); // what an attach begins has ended
+    const double cpu_before = bench::cpu_seconds();
+    shard.run_until(never, std::chrono::duration_cast<Duration>(
+                               std::chrono::duration<double>(options.seconds)));
+    fmt::print("{{\"luns\":{},\"idle_cpu_us_per_s\":{:.1f}}}\n", options.luns,
+               (bench::cpu_seconds() - cpu_before) * 1e6 / options.seconds);
+}
+
+// Whether no request failed.
+bool measure(Shard& shard, const std::vector<Device*>& devices, const Options& options) {
+    Options of_each = options;
+    of_each.depth = std::max(options.depth / options.luns, 1U);
+    Loads loads;
+    for (Device* device : devices) {
+        loads.push_back(std::make_unique<Load>(*device, of_each));
+        loads.back()->start();
+    }
+    shard.run_until(never, 200ms); // the window opens
+    const auto done_now = [&] { return sum(loads, [](const Load& load) { return load.done(); }); };
+    const std::uint64_t done_before = done_now();
+    const double cpu_before = bench::cpu_seconds();
+    const Time begin = clock_now();
+    shard.run_until(never, std::chrono::duration_cast<Duration>(
+                               std::chrono::duration<double>(options.seconds)));
+    const double elapsed = std::chrono::duration<double>(clock_now() - begin).count();
+    const double cpu = bench::cpu_seconds() - cpu_before;
+    const std::uint64_t done = done_now() - done_before;
+    for (const auto& load : loads) {
+        load->stop();
+    }
+    shard.run_until(
+        [&] { return std::ranges::all_of(loads, [](const auto& l) { return l->is_idle(); }); },
+        15s);
+    std::uint64_t retransmitted = 0;
+    for (const auto& target : shard.engine().targets()) {
+        for (const PathStatus& path : target.paths) {
+            retransmitted += path.retransmitted;
+        }
+    }
+    const std::uint64_t failed = sum(loads, [](const Load& load) { return load.failed(); });
+    const PathStatus path =
+        shard.engine().target(proto::parse_address(options.address).value())->paths.at(0);
+    const double sectors_per_frame =
+        std::min<double>(path.sectors_per_frame, static_cast<double>(options.bytes) / 512);
+    const double frames_per_request =
+        std::ceil(static_cast<double>(options.bytes) / 512 / sectors_per_frame);
+    const double requests = static_cast<double>(done);
+    const double frames = requests * frames_per_request;
+    fmt::print("{{\"requests_per_s\":{:.0f},\"frames_per_s\":{:.0f},\"mb_per_s\":{:.1f},"
+               "\"latency_us\":{:.2f},\"cpu_us_per_s\":{:.0f},"
+               "\"cpu_us_per_frame\":{:.3f},\"cpu_us_per_4k\":{:.3f},\"failed\":{},"
+               "\"retransmitted\":{},\"sectors_per_frame\":{},\"cwnd\":{}}}\n",
+               requests / elapsed, frames / elapsed, requests * options.bytes / elapsed / 1e6,
+               elapsed * 1e6 * of_each.depth * options.luns / requests, cpu * 1e6 / elapsed,
+               cpu * 1e6 / frames, cpu * 1e6 / (requests * options.bytes / 4096), failed,
+               retransmitted, path.sectors_per_frame, path.cwnd);
+    return failed == 0;
+}
+
 int run(const Options& options) {
     ShardConfig config;
     config.interfaces = {options.interface};
     config.engine.settle = Duration::zero(); // nothing was killed before
     config.engine.shard_index = 14;          // not one that a server beside it uses
+    config.busy_poll = std::chrono::microseconds{options.busy_poll_us};
     auto shard = Shard::open(config);
     if (!shard) {
         return bench::fail("bench_engine", shard.error().line());
     }
-    const auto address = proto::parse_address(options.address);
-    if (!address) {
-        return bench::fail("bench_engine", "malformed address");
+    const auto devices = attach(**shard, options);
+    if (!devices) {
+        return bench::fail("bench_engine", devices.error());
     }
-    (*shard)->discover();
-    const auto is_ready = [&] {
-        const auto target = (*shard)->engine().target(*address);
-        return target && target->state == TargetState::ready;
-    };
-    if (!(*shard)->run_until(is_ready, 5s)) {
-        return bench::fail("bench_engine", "no target " + options.address);
+    bool is_good = true;
+    if (options.idle) {
+        measure_idle(**shard, options);
+    } else {
+        is_good = measure(**shard, *devices, options);
     }
-    const auto device = (*shard)->attach(*address, {.fail_after = 10s});
-    if (!device) {
-        return bench::fail("bench_engine", "cannot attach " + options.address);
+    for (Device* device : *devices) {
+        (*shard)->detach(*device);
     }
-    Load load(**device, options);
-    load.start();
-    const auto never = [] { return false; };
-    (*shard)->run_until(never, 200ms); // the window opens
-    const std::uint64_t done_before = load.done();
-    const double cpu_before = bench::cpu_seconds();
-    const Time begin = clock_now();
-    (*shard)->run_until(never,
-                        std::chrono::nanoseconds{static_cast<std::int64_t>(options.seconds * 1e9)});
-    const double elapsed = std::chrono::duration<double>(clock_now() - begin).count();
-    const double cpu = bench::cpu_seconds() - cpu_before;
-    const std::uint64_t done = load.done() - done_before;
-    load.stop();
-    (*shard)->run_until([&] { return load.is_idle(); }, 15s);
-    const PathStatus path = (*shard)->engine().target(*address)->paths.at(0);
-    const double sectors_per_frame =
-        std::min<double>(path.sectors_per_frame, static_cast<double>(options.bytes) / 512);
-    const double frames_per_request =
-        std::ceil(static_cast<double>(options.bytes) / 512 / sectors_per_frame);
-    const double frames = static_cast<double>(done) * frames_per_request;
-    fmt::print("{{\"requests_per_s\":{:.0f},\"frames_per_s\":{:.0f},\"mb_per_s\":{:.1f},"
-               "\"cpu_us_per_frame\":{:.3f},\"cpu_us_per_4k\":{:.3f},\"failed\":{},"
-               "\"retransmitted\":{},\"sectors_per_frame\":{},\"cwnd\":{}}}\n",
-               static_cast<double>(done) / elapsed, frames / elapsed,
-               static_cast<double>(done) * options.bytes / elapsed / 1e6, cpu * 1e6 / frames,
-               cpu * 1e6 / (static_cast<double>(done) * options.bytes / 4096), load.failed(),
-               path.retransmitted, path.sectors_per_frame, path.cwnd);
-    (*shard)->detach(**device);
-    return load.failed() == 0 ? 0 : 1;
+    return is_good ? 0 : 1;
 }
 
 } // namespace
@@ -156,11 +239,14 @@ int main(int argc, char** argv) {
     app.add_option("-i,--interface", options.interface)->required();
     app.add_option("--address", options.address);
     app.add_option("--bytes", options.bytes);
-    app.add_option("--depth", options.depth);
+    app.add_option("--depth", options.depth, "of all LUNs together; one each at least");
     app.add_option("--seconds", options.seconds);
     app.add_flag("--write", options.write);
     app.add_flag("--sequential", options.sequential);
     app.add_option("--cpu", options.cpu, "run on this processor only");
+    app.add_option("--busy-poll", options.busy_poll_us, "as `uaoe serve --busy-poll`");
+    app.add_option("--luns", options.luns, "so many, from --address on");
+    app.add_flag("--idle", options.idle, "attached, and nothing to do");
     CLI11_PARSE(app, argc, argv);
     bench::pin_to_cpu(options.cpu);
     return run(options);

@@ -141,6 +141,9 @@ void take_top(const toml::key& name, const toml::node& node, DaemonConfig& confi
         config.shards_count = static_cast<std::uint32_t>(integer_of(node, key, 1, 8));
     } else if (key == "buffer_mib") {
         config.buffer_mib = static_cast<std::size_t>(integer_of(node, key, 16, 4096));
+    } else if (key == "busy_poll_us") {
+        config.busy_poll = std::chrono::microseconds{
+            integer_of(node, key, 0, initiator::BusyPoll::time_max_limit.count())};
     } else if (key == "lun") {
         const toml::array* const luns = node.as_array();
         if (luns == nullptr) {
@@ -152,7 +155,7 @@ void take_top(const toml::key& name, const toml::node& node, DaemonConfig& confi
         }
     } else if (key != "defaults") {
         refuse(name, fmt::format("there is no \"{}\"; there are interfaces, shards, buffer_mib, "
-                                 "[defaults] and [[lun]]",
+                                 "busy_poll_us, [defaults] and [[lun]]",
                                  key));
     }
 }
@@ -246,8 +249,9 @@ std::string config_text(const DaemonConfig& config) {
     for (const std::string& name : config.interfaces) {
         interfaces += fmt::format("{}\"{}\"", interfaces.empty() ? "" : ", ", name);
     }
-    return fmt::format("interfaces = [{}]\nshards = {}\nbuffer_mib = {}\n", interfaces,
-                       config.shards_count, config.buffer_mib);
+    return fmt::format("interfaces = [{}]\nshards = {}\nbuffer_mib = {}\nbusy_poll_us = {}\n",
+                       interfaces, config.shards_count, config.buffer_mib,
+                       config.busy_poll.count());
 }
 
 std::string drop_in_folder(const std::string& config_path) {

@@ -2,6 +2,7 @@
 // beside it. Whoever reads it gets all of it or an error that names file, line and column.
 #pragma once
 
+#include "initiator/linux/busy_poll.hpp"
 #include "initiator/linux/error.hpp"
 #include "tools/lun_options.hpp"
 
@@ -18,7 +19,9 @@ struct DaemonConfig {
     std::vector<std::string> interfaces; // none: every Ethernet interface that is up
     std::uint32_t shards_count = 1;      // threads that move data, 1..8
     std::size_t buffer_mib = 64;         // of each shard, 16..4096
-    LunOptions defaults;                 // of `uaoe attach`, and of [[lun]] entries
+    // Of each shard; see initiator/linux/busy_poll.hpp. 0 (never) to its time_max_limit.
+    std::chrono::microseconds busy_poll = initiator::BusyPoll::time_max_default;
+    LunOptions defaults; // of `uaoe attach`, and of [[lun]] entries
     std::map<proto::Address, LunOptions> luns;
 };
 

@@ -80,7 +80,8 @@ std::expected<void, Error> Daemon::State::open_shards() {
     for (std::uint32_t i = 0; i < config_.shards_count; ++i) {
         auto session = open_session(names, {},
                                     {.ring_slots_count = serve_slots_count,
-                                     .interfaces_up = initiator::InterfacesUp::none});
+                                     .interfaces_up = initiator::InterfacesUp::none,
+                                     .busy_poll = config_.busy_poll});
         if (!session) {
             return std::unexpected(std::move(session.error()));
         }

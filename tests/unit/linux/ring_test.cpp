@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
+#include <poll.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -44,6 +46,31 @@ TEST_CASE("every operation completes once, also more than the submission queue h
     for (const Counted& operation : operations) {
         CHECK(operation.completions == 1);
     }
+}
+
+TEST_CASE("news is seen without waiting for it") {
+    auto ring = Ring::open(8);
+    REQUIRE(ring.has_value());
+    std::array<int, 2> pipe{};
+    REQUIRE(::pipe(pipe.data()) == 0);
+    Counted polled;
+    io_uring_sqe& sqe = ring->prepare(polled);
+    io_uring_prep_poll_add(&sqe, pipe[0], POLLIN);
+    io_uring_sqe_set_data(&sqe, static_cast<RingOperation*>(&polled));
+    ring->submit();
+    CHECK_FALSE(ring->has_news());
+    REQUIRE(write(pipe[1], "x", 1) == 1);
+    const Time end = clock_now() + 5s;
+    while (!ring->has_news() && clock_now() < end) {
+    }
+    CHECK(ring->has_news());
+    CHECK(polled.completions == 0);
+    ring->submit_and_wait(0ns);
+    CHECK(ring->dispatch() == 1);
+    CHECK(polled.completions == 1);
+    CHECK_FALSE(ring->has_news());
+    close(pipe[0]);
+    close(pipe[1]);
 }
 
 TEST_CASE("a wait without completions ends at its timeout") {

@@ -1,0 +1,176 @@
+// Interfaces, and the links on them: opened, lost, and opened again.
+#include "initiator/linux/shard_state.hpp"
+
+#include "proto/aoe.hpp"
+#include "proto/assert.hpp"
+
+#include <algorithm>
+#include <set>
+#include <sys/eventfd.h>
+
+namespace uaoe::initiator {
+
+namespace {
+
+// A link that could not be opened is tried again then.
+constexpr Duration reopen_interval = std::chrono::seconds{1};
+
+Error usage_error(const std::string& interface_name, std::string why, std::string what_to_do) {
+    return {.what = "cannot use interface " + interface_name,
+            .why = std::move(why),
+            .what_to_do = std::move(what_to_do)};
+}
+
+std::optional<Error> refuse_interface(const std::string& name,
+                                      const std::optional<InterfaceState>& state) {
+    if (!state) {
+        return usage_error(name, "there is no such interface",
+                           "`ip link` lists those of this network namespace");
+    }
+    if (!state->is_ethernet) {
+        return usage_error(name, "it is not an Ethernet interface", "name the NIC of the SAN");
+    }
+    if (state->is_bond_member) {
+        return usage_error(name, "it is a member of a bond", "name the bond itself");
+    }
+    if (proto::sectors_per_frame_of_mtu(state->port.mtu_bytes, 512) == 0) {
+        return usage_error(
+            name, "its MTU of " + std::to_string(state->port.mtu_bytes) + " carries no sector",
+            "`ip link set " + name + " mtu 1500`, or 9000 on a jumbo SAN");
+    }
+    return std::nullopt;
+}
+
+std::optional<Error> down_error(const std::string& name, const InterfaceState& state) {
+    if (!state.administratively_up) {
+        return usage_error(name, "it is down", "`ip link set " + name + " up`");
+    }
+    if (!state.port.up) {
+        return usage_error(name, "it has no carrier", "check its cable and its switch port");
+    }
+    return std::nullopt;
+}
+
+// Longer answers than its link can receive are not to be asked for.
+PortState usable_state(PortState state) {
+    state.mtu_bytes = std::min(state.mtu_bytes, PacketLink::mtu_bytes_max);
+    return state;
+}
+
+} // namespace
+
+std::expected<void, Error> Shard::State::open_ports() {
+    std::set<std::string> seen;
+    for (const std::string& name : config.interfaces) {
+        if (!seen.insert(name).second) {
+            Error error = usage_error(name, "it is named twice", "name each interface once");
+            error.exit_code = ExitCode::usage;
+            return std::unexpected(error);
+        }
+    }
+    if (config.interfaces.size() > config.engine.ports_count_max) {
+        return std::unexpected(
+            Error{.what = "too many interfaces",
+                  .why = "at most " + std::to_string(config.engine.ports_count_max) + " are used",
+                  .what_to_do = "name fewer",
+                  .exit_code = ExitCode::usage});
+    }
+    auto opened = PortMonitor::open(config.interfaces);
+    if (!opened) {
+        return std::unexpected(opened.error());
+    }
+    monitor = std::move(*opened);
+    for (std::size_t i = 0; i < config.interfaces.size(); ++i) {
+        const std::string& name = config.interfaces[i];
+        const auto& state = monitor->state(i);
+        if (auto refused = refuse_interface(name, state)) {
+            return std::unexpected(*refused);
+        }
+        if (auto down = down_error(name, *state)) {
+            interfaces_down.push_back(std::move(*down));
+        }
+        if (auto opened_link = open_link(i, *state); !opened_link) {
+            return opened_link;
+        }
+        engine.handle_port(now, {static_cast<std::uint32_t>(i)}, usable_state(state->port));
+    }
+    const std::size_t down_count_max = config.interfaces_up == InterfacesUp::all ? 0
+                                       : config.interfaces_up == InterfacesUp::one
+                                           ? config.interfaces.size() - 1
+                                           : config.interfaces.size();
+    if (interfaces_down.size() > down_count_max) {
+        return std::unexpected(interfaces_down.front());
+    }
+    monitor->set_handler([this](std::size_t index, const std::optional<InterfaceState>& state) {
+        update_port(index, state);
+    });
+    monitor_poll.fd = monitor->fd();
+    wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    UAOE_ASSERT(wake.fd >= 0);
+    return {};
+}
+
+std::expected<void, Error> Shard::State::open_link(std::size_t index, const InterfaceState& state) {
+    auto link = PacketLink::open(config.interfaces[index], state.ifindex, config.engine.shard_index,
+                                 config.ring_slots_count);
+    if (!link) {
+        return std::unexpected(std::move(link.error()));
+    }
+    ShardPort& port = ports[index];
+    port.link = std::move(*link);
+    port.ifindex = state.ifindex;
+    port.poll->fd = port.link->fd();
+    return {};
+}
+
+// The cause of a failure (no memory, no descriptor left) sends no news when it is over.
+void Shard::State::reopen_link(std::size_t index, const InterfaceState& state) {
+    ShardPort& port = ports[index];
+    if (const auto opened = open_link(index, state)) {
+        port.failure_told = false;
+    } else {
+        port.reopen_at = now + reopen_interval;
+        if (!std::exchange(port.failure_told, true) && handle_error) {
+            handle_error(opened.error());
+        }
+    }
+}
+
+void Shard::State::reopen_due_links() {
+    for (std::size_t i = 0; i < ports.size(); ++i) {
+        if (ports[i].reopen_at <= now) {
+            update_port(i, monitor->state(i));
+        }
+    }
+}
+
+void Shard::State::update_port(std::size_t index, const std::optional<InterfaceState>& state) {
+    ShardPort& port = ports[index];
+    const bool same_interface = state && state->ifindex == port.ifindex;
+    if (!same_interface) {
+        // Another one may have come in one piece of news: what was known of its paths is void.
+        engine.handle_port(now, {static_cast<std::uint32_t>(index)}, PortState{});
+    }
+    if (port.link && !same_interface) {
+        // A poll that is under way keeps the operation's address, and the socket open, until it
+        // ends.
+        if (port.poll->armed) {
+            port.poll->cancel(ring);
+            retired_polls.push_back(std::move(port.poll));
+        }
+        port.poll = std::make_unique<PollOperation>();
+        port.link.reset();
+    }
+    port.reopen_at = Time::max();
+    if (state && !port.link && state->is_ethernet) {
+        reopen_link(index, *state);
+    }
+    PortState told = state ? usable_state(state->port) : PortState{};
+    told.up = told.up && port.link;
+    engine.handle_port(now, {static_cast<std::uint32_t>(index)}, told);
+    if (told.up) {
+        engine.discover(now); // what is on that network may have changed
+    }
+}
+
+} // namespace uaoe::initiator
