@@ -41,6 +41,7 @@ void World::forge(std::uint32_t segment, Frame frame) {
     // A wrong bit in source, address, command or tag. Not in the flags: without R it is a request,
     // with E an error that a target could have sent.
     constexpr std::size_t places[] = {6, 9, 11, 16, 17, 18, 20};
+    const auto parsed = proto::parse_frame(frame);
     Frame forged = frame;
     const std::size_t place = places[random.between(0, std::size(places) - 1)];
     forged[place] ^= static_cast<std::byte>(1U << random.between(3, 6));
@@ -53,7 +54,13 @@ void World::forge(std::uint32_t segment, Frame frame) {
         b = static_cast<std::byte>(random.next());
     }
     events.after(2us, [this, index, garbage] { arrive_at_engine(index, garbage); });
-    frame.resize(random.between(0, 35));
+    // Cut off before it is whole: then it would be the answer. An error is whole without arguments.
+    const std::size_t whole_bytes =
+        parsed->is_error ? proto::aoe_frame_header_bytes
+        : parsed->command == proto::Command::ata
+            ? proto::ata_frame_header_bytes
+            : proto::aoe_frame_header_bytes + sizeof(proto::QueryConfigArgument);
+    frame.resize(std::min<std::size_t>(random.between(0, 35), whole_bytes - 1));
     events.after(3us, [this, index, frame] { arrive_at_engine(index, frame); });
 }
 
