@@ -96,9 +96,9 @@ void World::check_host_window(const TargetHost& host, std::uint32_t tag) const {
         const WatchedCommand* command = watch.find_newest(waiting);
         return command != nullptr && command->question.asks != Asks::identify &&
                !command->is_probe && // one may be given up for another at any time
-               !command->is_answered && !command->is_forged &&
-               events.now() - command->sent_at < config.rto_min &&
-               command->sent_at > taken_out_at && !watch.is_overtaken(*command);
+               !command->is_answered && !command->may_be_done &&
+               events.now() - command->copies.back().sent_at < config.rto_min &&
+               command->copies.back().sent_at > taken_out_at && !watch.is_overtaken(*command);
     };
     std::uint32_t count = counts(tag) ? 1U : 0U;
     for (const auto& waiting : host.queue) {

@@ -166,9 +166,9 @@ void World::inject_short(PortIndex index, const proto::Frame& request) {
     }
     events.after(1us + random.up_to(200us),
                  [this, index, frame, question, tag = request.tag, address = request.address] {
-                     if (question.asks == Asks::read) {
+                     if (question.asks == Asks::read && port(index).up) {
                          short_reads_.emplace(address, question);
-                         watch.handle_forged(tag.value);
+                         watch.handle_short(tag.value);
                      }
                      arrive_at_engine(index, frame);
                  });

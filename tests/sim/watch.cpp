@@ -23,6 +23,10 @@ bool is_data_or_flush(Asks asks) {
     return asks != Asks::identify && asks != Asks::other;
 }
 
+bool is_transfer(Asks asks) {
+    return asks == Asks::read || asks == Asks::write;
+}
+
 bool serves(const Question& question, const Request& request) {
     if (question.asks == Asks::flush) {
         return request.operation == Operation::flush || request.fua;
@@ -89,12 +93,13 @@ void Watch::handle_sent(Time now, const proto::Frame& request) {
     commands_.resize(std::max(commands_.size(), slot + 1));
     WatchedCommand& command = commands_[slot];
     const bool is_again =
-        !command.tags.empty() && !command.is_answered && command.address == request.address &&
+        !command.copies.empty() && !command.is_answered && command.address == request.address &&
         command.question.asks == question.asks && command.question.lba == question.lba;
     std::uint64_t end = command.question.lba + command.question.sectors;
     if (!is_again) {
         // Its slot is used again before the request has ended that it was given up for.
-        if (!command.tags.empty() && !command.is_answered) {
+        if (!command.copies.empty() && !command.is_answered) {
+            handle_failing(command);
             luns_[command.address].unanswered.push_back(command);
             luns_[command.address].unanswered.back().answered_at = now;
         }
@@ -113,14 +118,23 @@ void Watch::handle_sent(Time now, const proto::Frame& request) {
         lun.tails[{question.asks, question.lba + question.sectors}] = {
             .first_sent_at = command.first_sent_at, .end = end};
     }
+    if (command.is_given_up || command.may_be_done) {
+        command.begun_anew_at = now;
+        command.is_given_up = false;
+        command.may_be_done = false;
+    }
     command.question = question;
-    command.sent_at = now;
-    command.order = ++order_last_;
-    command.port_mac = request.source;
-    command.target_mac = request.destination;
-    command.is_given_up = false;
     command.is_probe = question.asks == Asks::read && question.lba == 0;
-    command.tags.push_back(request.tag.value);
+    command.copies.push_back({.tag = request.tag.value,
+                              .sent_at = now,
+                              .order = ++order_last_,
+                              .port_mac = request.source,
+                              .target_mac = request.destination});
+}
+
+bool WatchedCommand::is_of_before(std::uint32_t tag) const {
+    const auto copy = std::ranges::find(copies, tag, &WatchedCopy::tag);
+    return begun_anew_at && copy->sent_at < *begun_anew_at;
 }
 
 // The command that has a copy with this tag.
@@ -129,8 +143,66 @@ WatchedCommand* Watch::find(std::uint32_t tag) {
     if (slot >= commands_.size()) {
         return nullptr;
     }
-    const auto& tags = commands_[slot].tags;
-    return std::ranges::find(tags, tag) != tags.end() ? &commands_[slot] : nullptr;
+    const auto& copies = commands_[slot].copies;
+    return std::ranges::find(copies, tag, &WatchedCopy::tag) != copies.end() ? &commands_[slot]
+                                                                             : nullptr;
+}
+
+// False: that copy is answered or forgotten already. The first answer to a copy overtakes what was
+// sent before it on its path, whichever copy of its command it is (initiator/loss_detector.hpp). Of
+// a read that is done the engine knows no copy any more, and of others the newest.
+bool Watch::handle_copy_answered(WatchedCommand& command, std::uint32_t tag) {
+    const Asks asks = command.question.asks;
+    const auto copy = std::ranges::find(command.copies, tag, &WatchedCopy::tag);
+    constexpr auto known_max = static_cast<std::ptrdiff_t>(initiator::Command::transmissions_max);
+    if (command.copies.end() - copy > known_max) {
+        return true;
+    }
+    if (copy->is_answered) {
+        return false;
+    }
+    copy->is_answered = true;
+    if (is_transfer(asks) && !(command.is_answered && asks == Asks::read)) {
+        std::uint64_t& newest =
+            answered_up_to_[{{command.address, copy->target_mac}, copy->port_mac}];
+        newest = std::max(newest, copy->order);
+    }
+    return true;
+}
+
+// The command may have failed, and its request with it.
+void Watch::handle_failing(const WatchedCommand& command) {
+    const Time begun_at = command.begun_anew_at.value_or(command.first_sent_at);
+    for (WatchedRequest& pending : luns_[command.address].pending) {
+        if (begun_at >= pending.submitted_at && serves(command.question, *pending.request)) {
+            pending.may_have_failed = true;
+        }
+    }
+}
+
+// It is not sent again when it is lost, but given up.
+bool Watch::is_out_of_time(Time now, const WatchedCommand& command) const {
+    const Duration fail_after = luns_.at(command.address).fail_after;
+    return fail_after > Duration::zero() && now - command.first_sent_at >= fail_after;
+}
+
+// The engine may not wait any more for an answer to the copy with that tag.
+bool Watch::may_be_given_up(Time now, const WatchedCommand& command, std::uint32_t tag) const {
+    // A probe ends with the trust in its path.
+    if (command.is_probe || command.is_given_up || command.is_of_before(tag) ||
+        is_out_of_time(now, command)) {
+        return true;
+    }
+    const auto may_have_failed = [&](const WatchedRequest& pending) {
+        return pending.may_have_failed ||
+               std::ranges::any_of(commands_, [&](const WatchedCommand& other) {
+                   return other.is_of(command.address) && !other.is_answered &&
+                          is_out_of_time(now, other) && serves(other.question, *pending.request);
+               });
+    };
+    return std::ranges::any_of(luns_.at(command.address).pending, [&](const auto& pending) {
+        return serves(command.question, *pending.request) && may_have_failed(pending);
+    });
 }
 
 void Watch::handle_answer(Time now, initiator::PortIndex port, const proto::Frame& answer,
@@ -139,32 +211,39 @@ void Watch::handle_answer(Time now, initiator::PortIndex port, const proto::Fram
         return;
     }
     const auto ata = proto::parse_ata(answer.argument);
-    const bool is_good = !answer.is_error && ata &&
-                         (ata->command_status & proto::ata_status_error) == 0 && is_right_disk;
+    const bool is_failure =
+        answer.is_error || !ata || (ata->command_status & proto::ata_status_error) != 0;
+    const bool is_good = !is_failure && is_right_disk;
     WatchedCommand* const found = find(answer.tag.value);
     if (is_good || (found != nullptr && found->question.asks != Asks::identify)) {
         luns_[answer.address].heard_at = now;
     }
-    if (found == nullptr || found->is_answered ||
-        std::ranges::find(found->tags_spent, answer.tag.value) != found->tags_spent.end()) {
+    if (found == nullptr) {
         return;
     }
-    heard_[{port, {answer.address, answer.source}}] = now;
     WatchedCommand& command = *found;
-    if (command.tags.back() == answer.tag.value) {
-        std::uint64_t& newest =
-            answered_up_to_[{{answer.address, answer.source}, answer.destination}];
-        newest = std::max(newest, command.order);
+    WatchedLun& lun = luns_[command.address];
+    if (!handle_copy_answered(command, answer.tag.value) || command.is_answered) {
+        return;
+    }
+    // Of a command that the engine may have given up no answer is surely heard.
+    const bool is_waited_for = !may_be_given_up(now, command, answer.tag.value);
+    if (is_waited_for) {
+        heard_[{port, {answer.address, answer.source}}] = now;
+    }
+    if (is_failure || is_out_of_time(now, command)) {
+        handle_failing(command);
     }
     if (is_data_or_flush(command.question.asks) &&
         untrusted_.contains({port, {answer.address, answer.source}})) {
-        // A sign of life, and no more. The same answer once more is not even that, nor is one to a
-        // command that was given up, or to a probe, which ended with the trust in its path.
-        command.tags_spent.push_back(answer.tag.value);
-        if (!command.is_probe && !command.is_given_up) {
-            WatchedLun& lun = luns_[command.address];
-            lun.silent_since = lun.pending_count > 0 ? std::optional(now) : std::nullopt;
+        // A sign of life, and no more.
+        if (is_waited_for) {
+            lun.silent_since = lun.pending.empty() ? std::nullopt : std::optional(now);
         }
+        return;
+    }
+    if (command.is_of_before(answer.tag.value)) {
+        command.may_be_done = true;
         return;
     }
     command.is_answered = true;
@@ -172,19 +251,22 @@ void Watch::handle_answer(Time now, initiator::PortIndex port, const proto::Fram
     if (!is_data_or_flush(command.question.asks) || command.is_given_up || command.is_probe) {
         return;
     }
-    WatchedLun& lun = luns_[command.address];
     lun.progress_at = now;
-    lun.silent_since = lun.pending_count > 0 ? std::optional(now) : std::nullopt;
+    if (!is_waited_for) {
+        return;
+    }
+    lun.silent_since = lun.pending.empty() ? std::nullopt : std::optional(now);
     lun.was_asked =
         lun.fail_after > Duration::zero() && std::ranges::any_of(commands_, [&](const auto& other) {
             return other.is_of(command.address) && !other.is_answered;
         });
 }
 
-void Watch::handle_forged(std::uint32_t tag) {
-    const std::size_t slot = split_tag({tag}).slot;
-    if (slot < commands_.size()) {
-        commands_[slot].is_forged = true;
+void Watch::handle_short(std::uint32_t tag) {
+    if (WatchedCommand* const command = find(tag)) {
+        handle_copy_answered(*command, tag);
+        handle_failing(*command);
+        command->may_be_done = true;
     }
 }
 
@@ -226,7 +308,7 @@ void Watch::handle_event(Time now, const initiator::Event& event) {
     if (is_down) {
         forget_commands(event.address); // all of them have failed
     } else if (lun.is_down && event.device_state == initiator::DeviceState::up) {
-        lun.silent_since = lun.pending_count > 0 ? std::optional(now) : std::nullopt;
+        lun.silent_since = lun.pending.empty() ? std::nullopt : std::optional(now);
         lun.was_asked = false;
         lun.heard_at = now;
     }
@@ -238,14 +320,14 @@ void Watch::handle_event(Time now, const initiator::Event& event) {
     lun.is_down = is_down || (lun.is_down && event.device_state != initiator::DeviceState::up);
 }
 
-void Watch::handle_submit(Time now, proto::Address address) {
+void Watch::handle_submit(Time now, proto::Address address, const Request& request) {
     WatchedLun& lun = luns_[address];
-    ++lun.pending_count;
+    lun.pending.push_back({.request = &request, .submitted_at = now});
     if (!lun.silent_since) {
         lun.silent_since = now;
         lun.was_asked = false;
     }
-    if (lun.pending_count == 1) {
+    if (lun.pending.size() == 1) {
         lun.unanswered.clear();
         lun.heard_at = std::max(lun.heard_at, now);
         lun.progress_at = std::max(lun.progress_at, now);
@@ -254,7 +336,7 @@ void Watch::handle_submit(Time now, proto::Address address) {
 
 void Watch::handle_complete(proto::Address address, const Request& request) {
     WatchedLun& lun = luns_[address];
-    --lun.pending_count;
+    std::erase_if(lun.pending, [&](const auto& pending) { return pending.request == &request; });
     if (request.status == initiator::Status::ok) {
         return;
     }
@@ -268,16 +350,17 @@ void Watch::handle_complete(proto::Address address, const Request& request) {
 
 const WatchedCommand* Watch::find_newest(std::uint32_t tag) const {
     const std::size_t slot = split_tag({tag}).slot;
-    return slot < commands_.size() && !commands_[slot].tags.empty() &&
-                   commands_[slot].tags.back() == tag
+    return slot < commands_.size() && !commands_[slot].copies.empty() &&
+                   commands_[slot].copies.back().tag == tag
                ? &commands_[slot]
                : nullptr;
 }
 
 bool Watch::is_overtaken(const WatchedCommand& command) const {
+    const WatchedCopy& newest = command.copies.back();
     const auto found =
-        answered_up_to_.find({{command.address, command.target_mac}, command.port_mac});
-    return found != answered_up_to_.end() && command.order < found->second;
+        answered_up_to_.find({{command.address, newest.target_mac}, newest.port_mac});
+    return found != answered_up_to_.end() && newest.order < found->second;
 }
 
 void Watch::handle_port(Time now, bool went_down) {
@@ -292,7 +375,7 @@ void Watch::handle_restart() {
     untrusted_.clear();
     heard_.clear();
     for (auto& [address, lun] : luns_) {
-        lun.pending_count = 0;
+        lun.pending.clear();
         lun.silent_since.reset();
         lun.was_asked = false;
         lun.is_down = false;
@@ -316,9 +399,14 @@ std::string Watch::judge_timeout(Time now, proto::Address address, const Request
     }
     std::optional<Time> begin; // of the silence that excuses it
     const auto excuse = [&](const WatchedCommand& command, Time until) {
-        if (command.is_of(address) && command.first_sent_at >= submitted_at &&
-            serves(command.question, request) && until - command.first_sent_at >= lun.fail_after) {
-            begin = std::min(begin.value_or(now), command.first_sent_at);
+        if (!command.is_of(address) || !serves(command.question, request)) {
+            return;
+        }
+        for (const Time begun_at :
+             {command.first_sent_at, command.begun_anew_at.value_or(command.first_sent_at)}) {
+            if (begun_at >= submitted_at && until - begun_at >= lun.fail_after) {
+                begin = std::min(begin.value_or(now), begun_at);
+            }
         }
     };
     for (const WatchedCommand& command : commands_) {
@@ -348,7 +436,7 @@ std::string Watch::judge_timeout(Time now, proto::Address address, const Request
 void Watch::check_fail_after(Time now, Duration slack) const {
     for (const auto& [address, lun] : luns_) {
         const Duration silence_max = lun.fail_after + slack;
-        if (lun.fail_after == Duration::zero() || lun.pending_count == 0 ||
+        if (lun.fail_after == Duration::zero() || lun.pending.empty() ||
             now - lun.heard_at <= silence_max) {
             continue; // the rest takes its time
         }
@@ -357,7 +445,8 @@ void Watch::check_fail_after(Time now, Duration slack) const {
         std::optional<Time> owed_since = lun.no_path_since;
         for (const WatchedCommand& command : commands_) {
             if (command.is_of(address) && !command.is_answered && !command.is_given_up &&
-                !command.is_probe && is_data_or_flush(command.question.asks)) {
+                !command.may_be_done && !command.is_probe &&
+                is_data_or_flush(command.question.asks)) {
                 owed_since =
                     std::min(owed_since.value_or(command.first_sent_at), command.first_sent_at);
             }
@@ -374,10 +463,10 @@ void Watch::check_progress(Time now, proto::Address address, Time calm_since,
                            Duration limit) const {
     const WatchedLun& lun = luns_.at(address);
     const Duration gap = now - std::max(lun.progress_at, calm_since);
-    if (lun.pending_count > 0 && gap > limit) {
+    if (!lun.pending.empty() && gap > limit) {
         throw Violation("nothing of " + proto::to_string(address) + " was answered for " +
                         seconds(gap) + " although nothing is wrong with it; " +
-                        std::to_string(lun.pending_count) + " requests wait");
+                        std::to_string(lun.pending.size()) + " requests wait");
     }
 }
 

@@ -26,29 +26,48 @@ struct Question {
 };
 [[nodiscard]] Question question_of(const proto::Frame& request);
 
+// One frame of a command.
+struct WatchedCopy {
+    std::uint32_t tag = 0;
+    Time sent_at;
+    std::uint64_t order = 0;    // among all frames
+    proto::MacAddress port_mac; // its path
+    proto::MacAddress target_mac;
+    bool is_answered = false;
+};
+
 // One command of the engine: frames with the same slot in their tags, until one is answered.
 struct WatchedCommand {
-    [[nodiscard]] bool is_of(proto::Address lun) const { return address == lun && !tags.empty(); }
-
     proto::Address address;
     Question question;
-    Time first_sent_at;                    // its first copy; of a split-off tail its head's
-    Time sent_at;                          // its newest copy
-    std::vector<std::uint32_t> tags;       // of all copies, newest last
-    std::vector<std::uint32_t> tags_spent; // answered over a path that was not trusted then
-    std::uint64_t order = 0;               // of the newest copy among all frames
-    proto::MacAddress port_mac;            // ... and its path
-    proto::MacAddress target_mac;
+    Time first_sent_at;              // its first copy; of a split-off tail its head's
+    std::vector<WatchedCopy> copies; // newest last
+    // Sent again after it may have been given up or done: one FLUSH, or one read of the same
+    // sectors, looks like another. So from here on it may be another command, in the slot of the
+    // one before.
+    std::optional<Time> begun_anew_at;
     bool is_probe = false; // perhaps: a READ of LBA 0 that proves what a path carries
     bool is_answered = false;
     Time answered_at;
-    bool is_forged = false;   // a false answer with its tag was delivered: the engine may be done
-    bool is_given_up = false; // a request it may have served has timed out
+    bool may_be_done = false; // by an answer that the engine took, or did not take
+    bool is_given_up = false; // a request it may have served has failed
+
+    [[nodiscard]] bool is_of(proto::Address lun) const { return address == lun && !copies.empty(); }
+    // The copy with that tag is perhaps of the one before it in its slot.
+    [[nodiscard]] bool is_of_before(std::uint32_t tag) const;
+};
+
+struct WatchedRequest {
+    const initiator::Request* request = nullptr;
+    Time submitted_at;
+    // One of its commands may have failed. It ends when no other is waited for any more, and the
+    // others are not sent again when they are lost, but given up.
+    bool may_have_failed = false;
 };
 
 struct WatchedLun {
     Duration fail_after{};
-    std::uint32_t pending_count = 0; // requests
+    std::vector<WatchedRequest> pending;
     // Requests wait, and no answer to a data or flush command came since.
     std::optional<Time> silent_since;
     bool was_asked = false; // ... and something was sent meanwhile that could be answered
@@ -75,9 +94,10 @@ class Watch {
     // A true answer reaches the engine; `is_right_disk`: from the disk that was attached.
     void handle_answer(Time now, initiator::PortIndex port, const proto::Frame& answer,
                        bool is_right_disk);
-    void handle_forged(std::uint32_t tag);
+    // An answer with too little data reaches the engine.
+    void handle_short(std::uint32_t tag);
     void handle_event(Time now, const initiator::Event& event);
-    void handle_submit(Time now, proto::Address address);
+    void handle_submit(Time now, proto::Address address, const initiator::Request& request);
     void handle_complete(proto::Address address, const initiator::Request& request);
     void handle_port(Time now, bool went_down);
     void handle_restart(); // another engine, with none of the requests yet
@@ -87,7 +107,8 @@ class Watch {
     // ---- getters ----
     // The command whose newest copy has this tag; nullptr when there is none.
     [[nodiscard]] const WatchedCommand* find_newest(std::uint32_t tag) const;
-    // A command that was sent later on the same path has been answered.
+    // A copy that was sent later than its newest on the same path, of any read or write, has been
+    // answered: with data, too little of it, or an error.
     [[nodiscard]] bool is_overtaken(const WatchedCommand& command) const;
     // Why `request` may not end as timed_out now; empty: it may.
     [[nodiscard]] std::string judge_timeout(Time now, proto::Address address,
@@ -107,6 +128,11 @@ class Watch {
   private:
     using PathKey = std::tuple<proto::Address, proto::MacAddress>;
     WatchedCommand* find(std::uint32_t tag);
+    bool handle_copy_answered(WatchedCommand& command, std::uint32_t tag);
+    void handle_failing(const WatchedCommand& command);
+    [[nodiscard]] bool is_out_of_time(Time now, const WatchedCommand& command) const;
+    [[nodiscard]] bool may_be_given_up(Time now, const WatchedCommand& command,
+                                       std::uint32_t tag) const;
     void forget_commands(proto::Address address);
     [[nodiscard]] bool had_no_path(const WatchedLun& lun) const;
 

@@ -77,7 +77,7 @@ void Workload::submit(Slot& slot) {
 void Workload::issue(Slot& slot) {
     slot.issued = true;
     slot.submitted_at = world_.events.now();
-    world_.watch.handle_submit(world_.events.now(), info_.address);
+    world_.watch.handle_submit(world_.events.now(), info_.address, slot.request);
     world_.engine->submit(world_.events.now(), device_, slot.request);
 }
 
