@@ -20,6 +20,14 @@ void World::stop_host(TargetHost& host) {
 }
 
 void World::start_host(TargetHost& host) {
+    if (host.power_back_at > events.now()) {
+        events.at(host.power_back_at, [this, &host] {
+            if (!host.up) {
+                start_host(host);
+            }
+        });
+        return;
+    }
     host.up = true;
     Frame frame(host.mtu_bytes + 14);
     frame.resize(host.lun->make_boot_advertisement(host.mac, host.mtu_bytes, frame));

@@ -78,6 +78,9 @@ void Lun::refuse(bool reserved, bool unavailable) {
 void Lun::cut_power() {
     for (TargetHost* host : hosts) {
         world.stop_host(*host);
+        // It has forgotten what it had, so a frame of before must not find it back: no fence of the
+        // engine stands against that.
+        host->power_back_at = world.events.now() + linger;
     }
     disk.cut_power(world.random);
     if (workload) {

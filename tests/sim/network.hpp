@@ -90,6 +90,8 @@ struct TargetHost {
     std::deque<Waiting> queue{}; // in the order of arrival
     bool is_busy = false;        // in order: with the first of them
     bool is_paused = false;      // the process does not run; the queue still fills
+    Time paused_at{};            // ... since when
+    Time power_back_at{};        // its power was cut: it does not start before
     bool is_mute = false;        // answers all but data and flush: its disk hangs
     std::uint32_t life = 0;      // counted up by a restart: what it held is forgotten
 };

@@ -69,6 +69,7 @@ class Run {
     void disturb_restarts();
     void delay_frames(Duration at, Duration length, Duration late_max);
 
+    void wait_for_power();
     void end_faults();
     void run();
     void run_in_peace();
@@ -453,6 +454,18 @@ void Run::disturb() {
     disturb_restarts();
 }
 
+// The end of faults would start hosts whose power was cut just now.
+void Run::wait_for_power() {
+    const auto back_at = [&] {
+        const auto last = std::ranges::max_element(
+            world_.hosts, {}, [](const auto& host) { return host->power_back_at; });
+        return (*last)->power_back_at;
+    };
+    while (back_at() > world_.events.now()) { // it may be cut again meanwhile
+        world_.run_until(back_at());
+    }
+}
+
 void Run::end_faults() {
     is_peace_ = true;
     restarts_.end();
@@ -542,6 +555,7 @@ void Run::run() {
         return is_done();
     };
     world_.run_while_not(check, length);
+    wait_for_power();
     end_faults();
     run_in_peace();
     world_.run_until(world_.events.now() + linger + 21s); // late copies land

@@ -36,7 +36,7 @@ class World {
     void set_port_up(PortIndex port, bool up);
     void set_port_mtu(PortIndex port, std::uint32_t mtu_bytes);
     void stop_host(TargetHost& host);   // held commands are lost
-    void start_host(TargetHost& host);  // advertises itself
+    void start_host(TargetHost& host);  // advertises itself; once its power is back
     void pause_host(TargetHost& host);  // SIGSTOP, swapped out: its queue waits, and still fills
     void resume_host(TargetHost& host); // and works off its queue, in order, before anything newer
     // Another initiator's reads take room in the host's queue.
