@@ -35,7 +35,10 @@ void World::start_host(TargetHost& host) {
 }
 
 void World::pause_host(TargetHost& host) {
-    host.is_paused = host.up;
+    if (host.up && !host.is_paused) {
+        host.is_paused = true;
+        host.paused_at = events.now();
+    }
 }
 
 void World::resume_host(TargetHost& host) {

@@ -7,6 +7,7 @@
 #include "tests/sim/world.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace uaoe::sim {
 
@@ -59,6 +60,8 @@ class Run {
     void disturb_after(Duration delay, Action action); // unless it is peace by then
     void disturb();
     void disturb_network();
+    void flap_port(PortIndex port);
+    void cut_port(PortIndex port);
     void disturb_lun(Lun& lun);
     void drop_large_frames();
     void compete(Lun& lun);
@@ -103,7 +106,8 @@ class Run {
     Lun* dead_lun_ = nullptr; // nothing is wrong but that this one is silent
     bool is_peace_ = false;   // disturbances are over
     bool has_restarts_ = false;
-    bool has_long_outage_ = false; // longer than the default fail-after
+    bool has_long_outage_ = false;              // longer than the default fail-after
+    std::set<std::uint32_t> cables_wanted_out_; // of ports
 };
 
 void Run::make_network() {
@@ -238,8 +242,7 @@ void Run::disturb_network() {
     }
     for (auto flaps = draw_.chance(0.2) ? draw_.between(1, 3) : 0; flaps > 0; --flaps) {
         const PortIndex port{static_cast<std::uint32_t>(draw_.between(0, ports_count_ - 1))};
-        during([this, port] { world_.set_port_up(port, false); },
-               [this, port] { world_.set_port_up(port, true); });
+        flap_port(port);
     }
     if (draw_.chance(0.15)) {
         drop_large_frames();
@@ -251,6 +254,38 @@ void Run::disturb_network() {
         during([this, port, meanwhile] { world_.set_port_mtu(port, meanwhile); },
                [this, port, before] { world_.set_port_mtu(port, before); });
     }
+}
+
+void Run::flap_port(PortIndex port) {
+    during(
+        [this, port] {
+            cables_wanted_out_.insert(port.value);
+            cut_port(port);
+        },
+        [this, port] {
+            cables_wanted_out_.erase(port.value);
+            world_.set_port_up(port, true);
+        });
+}
+
+// A target that has been standing still for less than a timeout looks well to the engine, and when
+// its cable is pulled then, what waits in it is not feared: the fences do not promise that
+// (initiator/fences.cpp). So the cable stays until the silence has been noticed.
+void Run::cut_port(PortIndex port) {
+    if (is_peace_ || !cables_wanted_out_.contains(port.value)) {
+        return;
+    }
+    Time noticed_at = world_.events.now();
+    for (const auto& host : world_.hosts) {
+        if (host->is_paused && host->segment == world_.segment_of(port)) {
+            noticed_at = std::max(noticed_at, host->paused_at + 2 * world_.config.rto_max);
+        }
+    }
+    if (noticed_at > world_.events.now()) {
+        world_.events.at(noticed_at, [this, port] { cut_port(port); });
+        return;
+    }
+    world_.set_port_up(port, false);
 }
 
 // A switch begins to drop large frames, of one direction perhaps. Small ones pass.

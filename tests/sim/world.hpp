@@ -54,6 +54,9 @@ class World {
     [[nodiscard]] const initiator::PortState& port(PortIndex index) const {
         return ports_[index.value].state;
     }
+    [[nodiscard]] PortIndex segment_of(PortIndex index) const {
+        return {ports_[index.value].segment};
+    }
     // A read was answered with too little data, so it may fail.
     [[nodiscard]] bool was_answered_short(proto::Address address,
                                           const initiator::Request& request) const;
