@@ -178,10 +178,15 @@ void Run::attach() {
         world_.watch.lun(lun->address()).fail_after = lun->fail_after;
         // One lost frame, or a split command whose parts have to wait for each other, is enough.
         const TargetHost& host = *lun->hosts.front();
-        world_.watch.lun(lun->address()).is_slow =
+        const Duration usual =
             2 * (queue_time(host) + wire_time() + host.flush_service + world_.config.rto_max) +
-                16 * host.service_max >=
-            lun->fail_after;
+            16 * host.service_max;
+        // Where more buffers are advertised than there are, so are tries in a row that find all of
+        // them taken, by the commands beside it.
+        const bool says_more = lun->model->config().quirks.advertised_buffer_count.has_value();
+        const Duration tries =
+            says_more ? 32 * (queue_time(host) + host.service_max) : Duration::zero();
+        world_.watch.lun(lun->address()).is_slow = std::max(usual, tries) >= lun->fail_after;
         const auto device =
             world_.engine->attach(world_.events.now(), lun->address(),
                                   {.fail_after = lun->fail_after, .in_order = keeps_order_});
