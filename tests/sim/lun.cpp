@@ -45,8 +45,7 @@ std::string Lun::judge(const Request& request, Time submitted_at) const {
     case Status::unavailable:
         return refuses_ || refused_at_ >= submitted_at ? "" : "the target refused nothing";
     case Status::io_error:
-        return is_broken(request) || world.was_answered_short(address(), request) ||
-                       (was_shrunk && request.operation == Operation::read)
+        return is_broken(request) || world.was_answered_short(address(), request)
                    ? ""
                    : "the disk is good there";
     case Status::out_of_range:

@@ -42,9 +42,6 @@ struct Lun {
     initiator::DeviceIndex device;
     initiator::KnownDisk known; // in the state file of the daemon
     Duration fail_after{};
-    // A host's MTU fell, and the engine need not have heard: a read of more than that is a bad
-    // argument (and a write never arrives).
-    bool was_shrunk = false;
 
   private:
     [[nodiscard]] bool has_path_up() const;

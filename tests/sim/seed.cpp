@@ -370,8 +370,7 @@ void Run::change_mtu(Lun& lun) {
     TargetHost& host = *lun.hosts[draw_.between(0, lun.hosts.size() - 1)];
     const std::uint32_t mtu_bytes = draw_.pick(1500U, 4200U, 9000U);
     during([this, &host] { world_.stop_host(host); },
-           [this, &lun, &host, mtu_bytes] {
-               lun.was_shrunk = lun.was_shrunk || mtu_bytes < host.mtu_bytes;
+           [this, &host, mtu_bytes] {
                host.mtu_bytes = mtu_bytes;
                world_.start_host(host);
            });
