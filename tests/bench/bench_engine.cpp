@@ -75,10 +75,10 @@ class Load final : public RequestOwner {
         // own stripe.
         const std::uint64_t places = device_.info().sectors.value / sectors_;
         const auto slot = static_cast<std::uint64_t>(&request - requests_.data());
-        const std::uint64_t stripes = places / requests_.size();
+        const std::uint64_t stripes = std::max<std::uint64_t>(places / requests_.size(), 1);
         const std::uint64_t place =
             options_.sequential ? next_++ % places : random_() % stripes * requests_.size() + slot;
-        request.lba = {place * sectors_};
+        request.lba = {place % places * sectors_};
         ++in_flight_;
         device_.submit(request);
     }

@@ -25,7 +25,7 @@ declare -A goals=([randread_qd1]=0.8 [randread_qd32]=0.8 [read_64k]=0.8 [read_1M
 # round DRIVER DEVICE; the first time on a device the emulator is warmed up before.
 declare -A warm
 round() {
-    [ -n "${warm[$1]:-}" ] || run_jobs "$2" >/dev/null
+    [ -n "${warm[$1]:-}" ] || warm_up "$2"
     warm[$1]=1
     run_jobs "$2" | while read -r job rate _; do echo "$1 $job $rate"; done >>results
 }

@@ -156,6 +156,15 @@ run_jobs() {
         jobs.json
 }
 
+# warm_up DEVICE: a quarter of a second of each of ${jobs[@]}: the emulator translates what they run when it first runs.
+warm_up() {
+    local job real_jobs=("${jobs[@]}")
+    jobs=()
+    for job in "${real_jobs[@]}"; do jobs+=("${job% *} 250ms"); done
+    run_jobs "$1" >/dev/null
+    jobs=("${real_jobs[@]}")
+}
+
 # start_model WIRE OPTION...: the model target, ready.
 start_model() {
     local wire=$1

@@ -50,7 +50,7 @@ measure() {
 }
 
 # The emulator gets warm.
-for driver in aoe ublk; do run_jobs "${devices[$driver]}" >/dev/null; done
+for driver in aoe ublk; do warm_up "${devices[$driver]}"; done
 for percent in 0 0.1 1 5; do
     for driver in aoe ublk; do measure $driver $percent; done
 done
