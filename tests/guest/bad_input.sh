@@ -87,7 +87,8 @@ stop_daemon
 printf 'interfaces = ["san0"]\n\n[[lun]]\naddress = "1.1"\nfrontend = "ublk"\n' >/etc/uaoe/uaoe.toml
 interfaces=()
 start_daemon
-configured() { [ "$("$UAOE" list --json | jq -r '[.[].address] | sort | join(" ")')" = "$1" ]; }
+# A LUN that is being attached is in the list, and has no device yet.
+configured() { [ "$("$UAOE" list --json | jq -r '[.[] | select(.device != null).address] | sort | join(" ")')" = "$1" ]; }
 wait_until 30 configured "1.0 1.1" || fail "the configured LUN is not attached: $("$UAOE" list --json)"
 echo "ok: the configured LUN is attached at the start, beside the recovered one"
 before=$("$UAOE" list --json | jq -c 'map({address, device, frontend})')
