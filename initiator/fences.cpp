@@ -9,7 +9,7 @@
 //      answered was cut off by its own port, (1) has to do: its target was well.
 // A target that never answers again is feared for `target_hold`. Of a copy of which it is forgotten
 // where it went, (2) has to hold of every path. A target that stopped less than a timeout before
-// its cable was pulled is not feared: nothing tells it from one that was well.
+// its cable was pulled, or after that, is not feared: nothing tells it from one that was well.
 //
 // Where order is promised (DeviceOptions::in_order), the answer to any data that was sent later on
 // the copy's own path says the same, at once: the copy was done before, or is lost. One path's
