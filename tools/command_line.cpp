@@ -277,6 +277,17 @@ CLI::App* add_serve(CLI::App& app, ServeOptions& options) {
         ->check(
             CLI::Range(std::int64_t{0}, std::int64_t{initiator::BusyPoll::time_max_limit.count()}))
         ->type_name("USEC");
+    command
+        ->add_option_function<std::string>(
+            "--link",
+            [&options](const std::string& text) {
+                options.link = initiator::parse_link_kind(text).value();
+            },
+            "packet (without it): a packet socket; xdp: AF_XDP where it can be had")
+        ->check([](const std::string& text) {
+            return initiator::parse_link_kind(text) ? std::string() : "it is packet or xdp";
+        })
+        ->type_name("KIND");
     command->footer(serve_footer);
     return command;
 }

@@ -4,6 +4,7 @@
 
 #include "initiator/linux/busy_poll.hpp"
 #include "initiator/linux/error.hpp"
+#include "initiator/linux/link_kind.hpp"
 #include "proto/address.hpp"
 #include "tools/control_protocol.hpp"
 
@@ -33,7 +34,8 @@ struct ServeOptions {
     std::string nbd_socket;                 // of FrontEndKind::socket
     std::optional<std::uint32_t> nbd_index; // of FrontEndKind::nbd; nothing: any that is free
     std::chrono::seconds wait{10};
-    std::string statistics_file;                                                 // empty: none
+    std::string statistics_file; // empty: none
+    initiator::LinkKind link = initiator::LinkKind::packet;
     std::chrono::microseconds busy_poll = initiator::BusyPoll::time_max_default; // 0: never
 };
 

@@ -347,6 +347,7 @@ CommandResult run_serve(const ServeOptions& options) {
     auto session = open_session(options.interfaces, {},
                                 {.ring_slots_count = serve_slots_count,
                                  .interfaces_up = initiator::InterfacesUp::one,
+                                 .link = options.link,
                                  .busy_poll = options.busy_poll});
     if (!session) {
         return std::unexpected(session.error());
@@ -361,6 +362,9 @@ CommandResult run_serve(const ServeOptions& options) {
     }
     for (const Error& down : session->shard->interfaces_down()) {
         report("uaoe: " + down.line() + "; serving goes on without it until then");
+    }
+    for (const Error& replaced : session->shard->links_replaced()) {
+        report("uaoe: " + replaced.line());
     }
     return Serve(options).run(std::move(*session));
 }

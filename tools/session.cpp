@@ -79,6 +79,7 @@ std::expected<Session, Error> open_session(const std::vector<std::string>& inter
                                          .interfaces_up = interface_names.empty()
                                                               ? initiator::InterfacesUp::none
                                                               : options.interfaces_up,
+                                         .link = options.link,
                                          .ring_slots_count = options.ring_slots_count,
                                          .busy_poll = options.busy_poll});
     if (!shard) {

@@ -48,6 +48,7 @@ struct SessionOptions {
     std::size_t ring_slots_count = discovery_slots_count; // see ShardConfig
     // Of interfaces that are named; without names those that are up are taken.
     initiator::InterfacesUp interfaces_up = initiator::InterfacesUp::all;
+    initiator::LinkKind link = initiator::LinkKind::packet;
     initiator::Duration busy_poll{}; // see ShardConfig; commands that look about sleep
 };
 

@@ -48,9 +48,8 @@ void ShardHost::start(std::function<void(Session&)> first) {
             first(session_);
         }
         shard().set_event_handler([this](const initiator::Event& event) { handle_event(event); });
-        shard().set_error_handler([this](const Error& error) {
-            report_from_shard("uaoe: " + error.line() + "; it is tried again every second");
-        });
+        shard().set_error_handler(
+            [this](const Error& error) { report_from_shard("uaoe: " + error.line()); });
         shard().run();
     });
 }

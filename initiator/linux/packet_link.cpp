@@ -113,10 +113,15 @@ PacketLink::~PacketLink() {
     }
 }
 
-tpacket2_hdr* PacketLink::slot_ready() {
-    auto* header = reinterpret_cast<tpacket2_hdr*>(ring_ + slot_next_ * slot_bytes);
+tpacket2_hdr* PacketLink::slot_ready(std::size_t ahead) const {
+    const std::size_t slot = (slot_next_ + ahead) % slots_count_;
+    auto* header = reinterpret_cast<tpacket2_hdr*>(ring_ + slot * slot_bytes);
     const std::atomic_ref<std::uint32_t> status(header->tp_status);
     return (status.load(std::memory_order_acquire) & TP_STATUS_USER) != 0 ? header : nullptr;
+}
+
+bool PacketLink::has_received() {
+    return slot_ready(0) != nullptr;
 }
 
 bool PacketLink::is_own(const tpacket2_hdr& header) const {
@@ -126,29 +131,54 @@ bool PacketLink::is_own(const tpacket2_hdr& header) const {
     return address.sll_ifindex == ifindex_;
 }
 
-void PacketLink::release_slot(tpacket2_hdr* header) {
-    std::atomic_ref<std::uint32_t>(header->tp_status)
-        .store(TP_STATUS_KERNEL, std::memory_order_release);
-    slot_next_ = (slot_next_ + 1) % slots_count_;
+std::span<const proto::ConstBytes> PacketLink::take(std::size_t frames_max) {
+    UAOE_ASSERT(taken_ == 0);
+    const std::size_t wanted = std::min(frames_max, slots_count_);
+    while (taken_ < wanted) {
+        const tpacket2_hdr* header = slot_ready(taken_);
+        if (header == nullptr) {
+            break;
+        }
+        proto::ConstBytes& frame = frames_[taken_++];
+        frame = {};
+        if (!is_own(*header)) {
+            ++counters_.frames_foreign;
+        } else if (header->tp_snaplen == header->tp_len) {
+            frame = {reinterpret_cast<const std::byte*>(header) + header->tp_mac,
+                     header->tp_snaplen};
+        } else {
+            ++counters_.frames_cut;
+        }
+    }
+    counters_.frames_received += taken_;
+    return std::span(frames_).first(taken_);
 }
 
-void PacketLink::queue() {
-    const Transmit& transmit = transmits_[queued_];
-    auto& vector = vectors_[queued_];
-    vector[0] = {const_cast<std::byte*>(transmit.header.data()), transmit.header_bytes};
-    vector[1] = {const_cast<std::byte*>(transmit.payload.data()), transmit.payload.size()};
-    msghdr& message = messages_[queued_].msg_hdr;
-    message.msg_iov = vector.data();
-    message.msg_iovlen = transmit.payload.empty() ? 1 : 2;
-    ++queued_;
+void PacketLink::give_back() {
+    for (; taken_ > 0; --taken_) {
+        auto* header = reinterpret_cast<tpacket2_hdr*>(ring_ + slot_next_ * slot_bytes);
+        std::atomic_ref<std::uint32_t>(header->tp_status)
+            .store(TP_STATUS_KERNEL, std::memory_order_release);
+        slot_next_ = (slot_next_ + 1) % slots_count_;
+    }
 }
 
-void PacketLink::flush() {
+void PacketLink::send(std::span<const Transmit> transmits) {
+    UAOE_ASSERT(transmits.size() <= batch_frames);
+    for (std::size_t i = 0; i < transmits.size(); ++i) {
+        const Transmit& transmit = transmits[i];
+        auto& vector = vectors_[i];
+        vector[0] = {const_cast<std::byte*>(transmit.header.data()), transmit.header_bytes};
+        vector[1] = {const_cast<std::byte*>(transmit.payload.data()), transmit.payload.size()};
+        msghdr& message = messages_[i].msg_hdr;
+        message.msg_iov = vector.data();
+        message.msg_iovlen = transmit.payload.empty() ? 1 : 2;
+    }
     std::size_t done = 0;
     int queue_waits_count = 0;
-    while (done < queued_) {
+    while (done < transmits.size()) {
         const int sent = sendmmsg(fd_, messages_.data() + done,
-                                  static_cast<unsigned>(queued_ - done), MSG_DONTWAIT);
+                                  static_cast<unsigned>(transmits.size() - done), MSG_DONTWAIT);
         if (sent > 0) {
             done += static_cast<std::size_t>(sent);
             counters_.frames_sent += static_cast<std::uint64_t>(sent);
@@ -162,12 +192,11 @@ void PacketLink::flush() {
             ++done;
             break;
         case Refusal::drop_all: // as good as lost on the wire
-            counters_.frames_unsendable += queued_ - done;
-            done = queued_;
+            counters_.frames_unsendable += transmits.size() - done;
+            done = transmits.size();
             break;
         }
     }
-    queued_ = 0;
 }
 
 // Of the first frame that was not sent.

@@ -66,7 +66,7 @@ void Shard::State::transmit() {
     Transmit transmit;
     while (engine.poll_transmit(now, transmit)) {
         any = true;
-        PacketLink* link = ports[transmit.port.value].link.get();
+        Link* link = ports[transmit.port.value].link.get();
         if (link == nullptr) {
             continue; // the port has just gone; the engine hears of it
         }
@@ -125,7 +125,9 @@ void Shard::State::work() {
     monitor_poll.arm(ring);
     wake.arm(ring);
     for (ShardPort& port : ports) {
-        port.poll->arm(ring);
+        for (const auto& poll : port.polls) {
+            poll->arm(ring);
+        }
     }
 }
 
@@ -212,6 +214,10 @@ const std::string& Shard::interface_name(PortIndex port) const {
 
 const std::vector<Error>& Shard::interfaces_down() const {
     return state_->interfaces_down;
+}
+
+const std::vector<Error>& Shard::links_replaced() const {
+    return state_->links_replaced;
 }
 
 void Shard::discover() {

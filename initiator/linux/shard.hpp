@@ -7,6 +7,7 @@
 #include "initiator/engine.hpp"
 #include "initiator/linux/busy_poll.hpp"
 #include "initiator/linux/error.hpp"
+#include "initiator/linux/link_kind.hpp"
 #include "initiator/linux/ring.hpp"
 
 #include <cstdint>
@@ -26,6 +27,7 @@ struct ShardConfig {
     EngineConfig engine;
     std::vector<std::string> interfaces; // PortIndex n is interfaces[n]
     InterfacesUp interfaces_up = InterfacesUp::all;
+    LinkKind link = LinkKind::packet;
     // Received frames that wait, per interface, each in 16 KiB of memory: a multiple of 64. The
     // default takes what a busy LUN has in flight; discovery needs fewer.
     std::size_t ring_slots_count = 4096;
@@ -50,6 +52,10 @@ class Shard {
     // Of open(): one for each interface that was down and did not have to be up.
     [[nodiscard]] const std::vector<Error>& interfaces_down() const;
 
+    // Of open(): one for each interface that has a packet socket, although ShardConfig::link is
+    // xdp.
+    [[nodiscard]] const std::vector<Error>& links_replaced() const;
+
     void discover();
     // The Device lives until detach().
     std::expected<Device*, AttachError> attach(proto::Address address,
@@ -64,7 +70,8 @@ class Shard {
     void set_event_handler(std::function<void(const Event&)> handler);
 
     // Called on the shard's thread when an interface has come back and its link cannot be opened:
-    // once, though it is tried again every second.
+    // once, though it is tried again every second. Also when it then has a packet socket instead of
+    // AF_XDP.
     void set_error_handler(std::function<void(const Error&)> handler);
 
     // Serves until stop(), or until `done` says so (asked once a turn) or `timeout` has passed.

@@ -1,5 +1,7 @@
 // Interfaces, and the links on them: opened, lost, and opened again.
+#include "initiator/linux/packet_link.hpp"
 #include "initiator/linux/shard_state.hpp"
+#include "initiator/linux/xdp_link.hpp"
 
 #include "proto/aoe.hpp"
 #include "proto/assert.hpp"
@@ -14,6 +16,10 @@ namespace {
 
 // A link that could not be opened is tried again then.
 constexpr Duration reopen_interval = std::chrono::seconds{1};
+
+// AF_XDP sockets that were closed have their queues until their polls have ended, which takes the
+// ring a turn. A successor is opened then.
+constexpr Duration polls_end_time = std::chrono::milliseconds{10};
 
 Error usage_error(const std::string& interface_name, std::string why, std::string what_to_do) {
     return {.what = "cannot use interface " + interface_name,
@@ -51,10 +57,18 @@ std::optional<Error> down_error(const std::string& name, const InterfaceState& s
     return std::nullopt;
 }
 
-// Longer answers than its link can receive are not to be asked for.
-PortState usable_state(PortState state) {
-    state.mtu_bytes = std::min(state.mtu_bytes, PacketLink::mtu_bytes_max);
+// Longer answers than its link can receive are not to be asked for; without a link, none.
+PortState usable_state(PortState state, const Link* link) {
+    state.up = state.up && link != nullptr;
+    if (link != nullptr) {
+        state.mtu_bytes = std::min(state.mtu_bytes, link->mtu_bytes_max());
+    }
     return state;
+}
+
+Error with_advice(Error error, const std::string& advice) {
+    error.what_to_do += (error.what_to_do.empty() ? "" : "; ") + advice;
+    return error;
 }
 
 } // namespace
@@ -92,7 +106,8 @@ std::expected<void, Error> Shard::State::open_ports() {
         if (auto opened_link = open_link(i, *state); !opened_link) {
             return opened_link;
         }
-        engine.handle_port(now, {static_cast<std::uint32_t>(i)}, usable_state(state->port));
+        engine.handle_port(now, {static_cast<std::uint32_t>(i)},
+                           usable_state(state->port, ports[i].link.get()));
     }
     const std::size_t down_count_max = config.interfaces_up == InterfacesUp::all ? 0
                                        : config.interfaces_up == InterfacesUp::one
@@ -111,16 +126,66 @@ std::expected<void, Error> Shard::State::open_ports() {
 }
 
 std::expected<void, Error> Shard::State::open_link(std::size_t index, const InterfaceState& state) {
-    auto link = PacketLink::open(config.interfaces[index], state.ifindex, config.engine.shard_index,
-                                 config.ring_slots_count);
+    auto link = make_link(index, state);
     if (!link) {
         return std::unexpected(std::move(link.error()));
     }
     ShardPort& port = ports[index];
     port.link = std::move(*link);
     port.ifindex = state.ifindex;
-    port.poll->fd = port.link->fd();
+    for (const int fd : port.link->fds()) {
+        port.polls.push_back(std::make_unique<PollOperation>());
+        port.polls.back()->fd = fd;
+    }
     return {};
+}
+
+// A packet socket where AF_XDP cannot be had, which is told of.
+std::expected<std::unique_ptr<Link>, Error> Shard::State::make_link(std::size_t index,
+                                                                    const InterfaceState& state) {
+    const std::string& name = config.interfaces[index];
+    // An AF_XDP socket cannot be bound while the interface is down.
+    ports[index].xdp_is_due = config.link == LinkKind::xdp && !state.administratively_up;
+    if (config.link == LinkKind::xdp && state.administratively_up) {
+        auto link = XdpLink::open({.interface_name = name,
+                                   .ifindex = state.ifindex,
+                                   .mac = state.port.mac,
+                                   .mtu_bytes = state.port.mtu_bytes,
+                                   .shard = config.engine.shard_index,
+                                   .slots_count = config.ring_slots_count});
+        if (link) {
+            return link;
+        }
+        const Error told = with_advice(std::move(link.error()), "it has a packet socket instead");
+        if (handle_error) {
+            handle_error(told);
+        } else {
+            links_replaced.push_back(told);
+        }
+    }
+    return PacketLink::open(name, state.ifindex, config.engine.shard_index,
+                            config.ring_slots_count);
+}
+
+void Shard::State::close_link(std::size_t index) {
+    ShardPort& port = ports[index];
+    // A poll that is under way keeps the operation's address, and the socket open, until it ends.
+    for (auto& poll : port.polls) {
+        if (poll->armed) {
+            poll->cancel(ring);
+            retired_polls.push_back(std::move(poll));
+        }
+    }
+    port.polls.clear();
+    port.link.reset();
+}
+
+// Up now, or with an MTU now that the link cannot receive and another could.
+bool Shard::State::wants_another_link(std::size_t index, const InterfaceState& state) const {
+    const ShardPort& port = ports[index];
+    return (port.xdp_is_due && state.administratively_up) ||
+           (state.port.mtu_bytes > port.link->mtu_bytes_max() &&
+            port.link->mtu_bytes_max() < PacketLink::slot_mtu_bytes);
 }
 
 // The cause of a failure (no memory, no descriptor left) sends no news when it is over.
@@ -131,7 +196,7 @@ void Shard::State::reopen_link(std::size_t index, const InterfaceState& state) {
     } else {
         port.reopen_at = now + reopen_interval;
         if (!std::exchange(port.failure_told, true) && handle_error) {
-            handle_error(opened.error());
+            handle_error(with_advice(opened.error(), "it is tried again every second"));
         }
     }
 }
@@ -151,22 +216,18 @@ void Shard::State::update_port(std::size_t index, const std::optional<InterfaceS
         // Another one may have come in one piece of news: what was known of its paths is void.
         engine.handle_port(now, {static_cast<std::uint32_t>(index)}, PortState{});
     }
-    if (port.link && !same_interface) {
-        // A poll that is under way keeps the operation's address, and the socket open, until it
-        // ends.
-        if (port.poll->armed) {
-            port.poll->cancel(ring);
-            retired_polls.push_back(std::move(port.poll));
-        }
-        port.poll = std::make_unique<PollOperation>();
-        port.link.reset();
+    if (port.link && (!same_interface || wants_another_link(index, *state))) {
+        close_link(index);
     }
     port.reopen_at = Time::max();
     if (state && !port.link && state->is_ethernet) {
-        reopen_link(index, *state);
+        if (config.link == LinkKind::xdp && !retired_polls.empty()) {
+            port.reopen_at = now + polls_end_time;
+        } else {
+            reopen_link(index, *state);
+        }
     }
-    PortState told = state ? usable_state(state->port) : PortState{};
-    told.up = told.up && port.link;
+    const PortState told = usable_state(state ? state->port : PortState{}, port.link.get());
     engine.handle_port(now, {static_cast<std::uint32_t>(index)}, told);
     if (told.up) {
         engine.discover(now); // what is on that network may have changed

@@ -3,7 +3,7 @@
 
 #include "initiator/linux/busy_poll.hpp"
 #include "initiator/linux/clock.hpp"
-#include "initiator/linux/packet_link.hpp"
+#include "initiator/linux/link.hpp"
 #include "initiator/linux/port_monitor.hpp"
 #include "initiator/linux/shard.hpp"
 
@@ -48,11 +48,12 @@ struct PollOperation : RingOperation {
 };
 
 struct ShardPort {
-    std::unique_ptr<PacketLink> link;
+    std::unique_ptr<Link> link;
     int ifindex = 0;
+    bool xdp_is_due = false;      // the link is a packet socket only because the interface is down
     Time reopen_at = Time::max(); // its link could not be opened
     bool failure_told = false;
-    std::unique_ptr<PollOperation> poll = std::make_unique<PollOperation>();
+    std::vector<std::unique_ptr<PollOperation>> polls; // of the link's descriptors
 };
 
 // Requests under way.
@@ -99,6 +100,10 @@ struct Shard::State {
     std::expected<void, Error> open_ports();
     void update_port(std::size_t index, const std::optional<InterfaceState>& state);
     std::expected<void, Error> open_link(std::size_t index, const InterfaceState& state);
+    std::expected<std::unique_ptr<Link>, Error> make_link(std::size_t index,
+                                                          const InterfaceState& state);
+    void close_link(std::size_t index);
+    [[nodiscard]] bool wants_another_link(std::size_t index, const InterfaceState& state) const;
     void reopen_link(std::size_t index, const InterfaceState& state);
     void reopen_due_links();
 
@@ -118,6 +123,7 @@ struct Shard::State {
     Ring ring;
     std::vector<ShardPort> ports;
     std::vector<Error> interfaces_down; // when they were opened
+    std::vector<Error> links_replaced;  // likewise: no AF_XDP there
     std::unique_ptr<PortMonitor> monitor;
     PollOperation monitor_poll;
     PollOperation wake;

@@ -4,8 +4,8 @@
 // that change.
 #include "bench_support.hpp"
 #include "initiator/linux/clock.hpp"
-#include "initiator/linux/packet_link.hpp"
 #include "initiator/linux/port_monitor.hpp"
+#include "initiator/linux/xdp_link.hpp"
 #include "initiator/tag.hpp"
 #include "proto/frame.hpp"
 
@@ -13,7 +13,10 @@
 #include <fmt/core.h>
 #include <poll.h>
 
+#include <array>
 #include <cstring>
+#include <expected>
+#include <memory>
 #include <vector>
 
 using namespace uaoe;
@@ -35,11 +38,12 @@ struct Options {
     bool write = false;
     bool sequential = false;
     int cpu = -1;
+    bool xdp = false;
 };
 
 class Loop {
   public:
-    Loop(PacketLink& link, const Options& options, const proto::MacAddress& own_mac)
+    Loop(Link& link, const Options& options, const proto::MacAddress& own_mac)
         : link_(link), options_(options), own_mac_(own_mac),
           address_(proto::parse_address(options.address).value_or(proto::Address{})),
           memory_(static_cast<std::size_t>(options.window) * options.sectors * 512),
@@ -105,8 +109,12 @@ class Loop {
 
   private:
     bool wait(int milliseconds) const {
-        pollfd readable{.fd = link_.fd(), .events = POLLIN, .revents = 0};
-        return poll(&readable, 1, milliseconds) > 0;
+        std::array<pollfd, XdpLink::queues_count_max + 1> readable;
+        nfds_t count = 0;
+        for (const int fd : link_.fds()) {
+            readable[count++] = {.fd = fd, .events = POLLIN, .revents = 0};
+        }
+        return poll(readable.data(), count, milliseconds) > 0;
     }
 
     void fill_window() {
@@ -184,7 +192,7 @@ class Loop {
         return std::span(memory_).subspan(slot * bytes, bytes);
     }
 
-    PacketLink& link_;
+    Link& link_;
     const Options& options_;
     proto::MacAddress own_mac_;
     proto::MacAddress target_mac_;
@@ -197,13 +205,25 @@ class Loop {
     bool started_ = false;
 };
 
+std::expected<std::unique_ptr<Link>, Error> open_link(const Options& options,
+                                                      const InterfaceState& state) {
+    if (options.xdp) {
+        return XdpLink::open({.interface_name = options.interface,
+                              .ifindex = state.ifindex,
+                              .mac = state.port.mac,
+                              .mtu_bytes = state.port.mtu_bytes,
+                              .shard = bare_shard});
+    }
+    return PacketLink::open(options.interface, state.ifindex, bare_shard);
+}
+
 int run(const Options& options) {
     auto monitor = PortMonitor::open({options.interface});
     if (!monitor || !(*monitor)->state(0)) {
         return bench::fail("bench_bare", "no such interface");
     }
     const InterfaceState state = *(*monitor)->state(0);
-    auto link = PacketLink::open(options.interface, state.ifindex, bare_shard);
+    auto link = open_link(options, state);
     if (!link) {
         return bench::fail("bench_bare", link.error().line());
     }
@@ -242,6 +262,7 @@ int main(int argc, char** argv) {
     app.add_flag("--write", options.write);
     app.add_flag("--sequential", options.sequential);
     app.add_option("--cpu", options.cpu, "run on this processor only");
+    bench::add_link(app, options.xdp);
     CLI11_PARSE(app, argc, argv);
     if (options.frames_per_request == 0 || options.window % options.frames_per_request != 0) {
         return bench::fail("bench_bare", "--frames-per-request does not divide --window");

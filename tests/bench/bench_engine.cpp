@@ -32,6 +32,7 @@ struct Options {
     std::uint32_t busy_poll_us = 0;
     std::uint32_t luns = 1;
     bool idle = false;
+    bool xdp = false;
 };
 
 class Load final : public RequestOwner {
@@ -211,9 +212,13 @@ int run(const Options& options) {
     config.engine.settle = Duration::zero(); // nothing was killed before
     config.engine.shard_index = 14;          // not one that a server beside it uses
     config.busy_poll = std::chrono::microseconds{options.busy_poll_us};
+    config.link = options.xdp ? LinkKind::xdp : LinkKind::packet;
     auto shard = Shard::open(config);
     if (!shard) {
         return bench::fail("bench_engine", shard.error().line());
+    }
+    if (!(*shard)->links_replaced().empty()) { // it would measure something else
+        return bench::fail("bench_engine", (*shard)->links_replaced().front().line());
     }
     const auto devices = attach(**shard, options);
     if (!devices) {
@@ -245,6 +250,7 @@ int main(int argc, char** argv) {
     app.add_flag("--sequential", options.sequential);
     app.add_option("--cpu", options.cpu, "run on this processor only");
     app.add_option("--busy-poll", options.busy_poll_us, "as `uaoe serve --busy-poll`");
+    bench::add_link(app, options.xdp);
     app.add_option("--luns", options.luns, "so many, from --address on");
     app.add_flag("--idle", options.idle, "attached, and nothing to do");
     CLI11_PARSE(app, argc, argv);

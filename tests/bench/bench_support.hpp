@@ -1,6 +1,7 @@
 // What both benchmark programs need: their processor, and what they spent.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 #include <sched.h>
 #include <sys/resource.h>
@@ -28,6 +29,14 @@ inline double cpu_seconds() {
         return static_cast<double>(t.tv_sec) + (static_cast<double>(t.tv_usec) / 1e6);
     };
     return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+// --link packet|xdp
+inline void add_link(CLI::App& app, bool& xdp) {
+    app.add_option_function<std::string>(
+           "--link", [&xdp](const std::string& kind) { xdp = kind == "xdp"; },
+           "as `uaoe serve --link`, but xdp must be had")
+        ->check(CLI::IsMember({"packet", "xdp"}));
 }
 
 inline int fail(const char* program, const std::string& line) {

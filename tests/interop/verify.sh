@@ -1,15 +1,22 @@
 #!/usr/bin/env bash
 # One vblade, one MTU, one buffer count: fio writes in mixed sizes, reads back and checks every byte; then the target's
-# own file is compared with what the export reads.   verify.sh MTU BUFFER_COUNT
+# own file is compared with what the export reads.   verify.sh MTU BUFFER_COUNT [LINK]
 export LIMIT_SECONDS=150
 . "$(dirname "$0")/lib.sh"
 need vblade fio nbdcopy
-mtu=$1 buffer_count=$2
+mtu=$1 buffer_count=$2 link=${3:-packet}
 
 make_wire 0 "$mtu"
 truncate -s 64M disk.img
 start_vblade 1 0 t0 disk.img -b "$buffer_count"
-start_serve 1.0 -i i0
+start_serve 1.0 -i i0 --link "$link"
+has_program() { ip -n "$initiator_ns" link show i0 | grep -q xdp; }
+if [ "$link" = xdp ]; then
+    if reason=$(grep "cannot use AF_XDP" serve.log); then
+        skip "$reason"
+    fi
+    has_program || fail "i0 has no XDP program"
+fi
 matches "URI" '^nbd\+unix://' "$uri"
 
 fio_verify sequential --rw=write --bs=1M --size=64M --iodepth=4
@@ -20,6 +27,9 @@ fio_verify mixed --rw=randrw --rwmixread=50 --bssplit=512/20:4k/40:64k/30:1M/10 
 nbdcopy "$uri" read.img
 same_bytes "the target's file and what the export reads" disk.img read.img
 stop_serve
+if has_program; then
+    fail "i0 has an XDP program still"
+fi
 # Nothing may be lost on this wire unless more was sent than the target holds.
 jq -c '.paths[0] | {sent, received, retransmitted, spurious, cwnd, buffer_count, sectors_per_frame}' stats.json
 same "requests that failed" 0 "$(jq '[.requests[] | objects | .errors_count] | add' stats.json)"

@@ -144,6 +144,12 @@ void take_top(const toml::key& name, const toml::node& node, DaemonConfig& confi
     } else if (key == "busy_poll_us") {
         config.busy_poll = std::chrono::microseconds{
             integer_of(node, key, 0, initiator::BusyPoll::time_max_limit.count())};
+    } else if (key == "link") {
+        const auto kind = initiator::parse_link_kind(string_of(node, key));
+        if (!kind) {
+            refuse(node, "link is \"packet\" or \"xdp\"");
+        }
+        config.link = *kind;
     } else if (key == "lun") {
         const toml::array* const luns = node.as_array();
         if (luns == nullptr) {
@@ -155,7 +161,7 @@ void take_top(const toml::key& name, const toml::node& node, DaemonConfig& confi
         }
     } else if (key != "defaults") {
         refuse(name, fmt::format("there is no \"{}\"; there are interfaces, shards, buffer_mib, "
-                                 "busy_poll_us, [defaults] and [[lun]]",
+                                 "busy_poll_us, link, [defaults] and [[lun]]",
                                  key));
     }
 }
@@ -249,9 +255,10 @@ std::string config_text(const DaemonConfig& config) {
     for (const std::string& name : config.interfaces) {
         interfaces += fmt::format("{}\"{}\"", interfaces.empty() ? "" : ", ", name);
     }
-    return fmt::format("interfaces = [{}]\nshards = {}\nbuffer_mib = {}\nbusy_poll_us = {}\n",
-                       interfaces, config.shards_count, config.buffer_mib,
-                       config.busy_poll.count());
+    return fmt::format("interfaces = [{}]\nshards = {}\nbuffer_mib = {}\nbusy_poll_us = {}\n"
+                       "link = \"{}\"\n",
+                       interfaces, config.shards_count, config.buffer_mib, config.busy_poll.count(),
+                       initiator::link_kind_text(config.link));
 }
 
 std::string drop_in_folder(const std::string& config_path) {

@@ -4,6 +4,7 @@
 
 #include "initiator/linux/busy_poll.hpp"
 #include "initiator/linux/error.hpp"
+#include "initiator/linux/link_kind.hpp"
 #include "tools/lun_options.hpp"
 
 #include <cstddef>
@@ -21,6 +22,7 @@ struct DaemonConfig {
     std::size_t buffer_mib = 64;         // of each shard, 16..4096
     // Of each shard; see initiator/linux/busy_poll.hpp. 0 (never) to its time_max_limit.
     std::chrono::microseconds busy_poll = initiator::BusyPoll::time_max_default;
+    initiator::LinkKind link = initiator::LinkKind::packet; // of each shard
     LunOptions defaults; // of `uaoe attach`, and of [[lun]] entries
     std::map<proto::Address, LunOptions> luns;
 };

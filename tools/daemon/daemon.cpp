@@ -81,6 +81,7 @@ std::expected<void, Error> Daemon::State::open_shards() {
         auto session = open_session(names, {},
                                     {.ring_slots_count = serve_slots_count,
                                      .interfaces_up = initiator::InterfacesUp::none,
+                                     .link = config_.link,
                                      .busy_poll = config_.busy_poll});
         if (!session) {
             return std::unexpected(std::move(session.error()));
@@ -89,6 +90,9 @@ std::expected<void, Error> Daemon::State::open_shards() {
             for (const Error& down : session->shard->interfaces_down()) {
                 report("uaoed: " + down.line() + "; it is used once it is up");
             }
+        }
+        for (const Error& replaced : session->shard->links_replaced()) {
+            report("uaoed: " + replaced.line());
         }
         auto host = ShardHost::make(
             context_, std::move(*session), config_.buffer_mib << 20U,

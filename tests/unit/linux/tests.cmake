@@ -3,3 +3,7 @@ uaoe_unit_test(unit_linux
           linux/protection_test.cpp
   LIBRARIES uaoe_linux)
 set_tests_properties(unit_linux PROPERTIES SKIP_REGULAR_EXPRESSION "SKIP:")
+
+# A program of its own, because what it needs of the kernel may be missing where the rest works.
+uaoe_unit_test(unit_xdp SOURCES linux/xdp_link_test.cpp LIBRARIES uaoe_linux)
+set_tests_properties(unit_xdp PROPERTIES SKIP_REGULAR_EXPRESSION "SKIP:")

@@ -59,15 +59,20 @@ TEST_CASE("serve: defaults and everything at once") {
     CHECK(plain.lun == LunOptions{FrontEndKind::socket, 180s, false});
     CHECK(plain.wait == 10s);
     CHECK(plain.nbd_socket == "/run/x.sock");
-    const auto full = parsed<ServeOptions>(
-        {"serve", "-i", "eth1", "-i", "eth2", "1.0", "--nbd-socket=x", "--fail-after", "0",
-         "--read-only", "--in-order", "--wait", "3", "--stats", "s.json", "--busy-poll", "0"});
+    const auto full =
+        parsed<ServeOptions>({"serve", "-i", "eth1", "-i", "eth2", "1.0", "--nbd-socket=x",
+                              "--fail-after", "0", "--read-only", "--in-order", "--wait", "3",
+                              "--stats", "s.json", "--busy-poll", "0", "--link", "xdp"});
     CHECK(full.interfaces.size() == 2);
     CHECK(full.lun == LunOptions{FrontEndKind::socket, 0s, true, true});
     CHECK(full.wait == 3s);
     CHECK(full.statistics_file == "s.json");
     CHECK(plain.busy_poll == 2000us);
     CHECK(full.busy_poll == 0us);
+    CHECK(plain.link == initiator::LinkKind::packet);
+    CHECK(full.link == initiator::LinkKind::xdp);
+    CHECK(contains(refusal({"serve", "1.0", "-i", "eth1", "--ublk", "--link", "raw"}),
+                   "packet or xdp"));
 }
 
 TEST_CASE("serve: one front end of three") {

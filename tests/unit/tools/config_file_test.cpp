@@ -59,6 +59,7 @@ TEST_CASE("an empty configuration is every default") {
     CHECK(config.shards_count == 1);
     CHECK(config.buffer_mib == 64);
     CHECK(config.busy_poll == 2000us);
+    CHECK(config.link == initiator::LinkKind::packet);
     CHECK(config.defaults == LunOptions{});
     CHECK(config.luns.empty());
 }
@@ -69,6 +70,7 @@ interfaces = ["eth1", "eth2"]
 shards = 2
 buffer_mib = 128
 busy_poll_us = 100000
+link = "xdp"
 [[lun]]
 address = "1.0"
 [[lun]]
@@ -85,6 +87,7 @@ fail_after = 5
     CHECK(config.shards_count == 2);
     CHECK(config.buffer_mib == 128);
     CHECK(config.busy_poll == 100ms);
+    CHECK(config.link == initiator::LinkKind::xdp);
     REQUIRE(config.luns.size() == 2);
     CHECK(config.luns.at({1, 0}) == LunOptions{FrontEndKind::ublk, 5s, false});
     CHECK(config.luns.at({7, 3}) == LunOptions{FrontEndKind::nbd, 0s, true, true});
@@ -97,6 +100,7 @@ TEST_CASE("a mistake is named with its line and column") {
     CHECK(refusal("shards = 1.5\n").starts_with("x.toml, line 1, column 10"));
     CHECK(refusal("interfaces = \"eth1\"\n").starts_with("x.toml, line 1"));
     CHECK(refusal("busy_poll_us = 100001\n").starts_with("x.toml, line 1, column 16"));
+    CHECK(refusal("link = \"raw\"\n").starts_with("x.toml, line 1, column 8"));
     CHECK(refusal("[[lun]]\naddress = \"1.255\"\n").starts_with("x.toml, line 2, column 11"));
     CHECK(refusal("[[lun]]\naddress = 1.0\n").starts_with("x.toml, line 2, column 11"));
     CHECK(refusal("[[lun]]\nfail_after = 5\n").find("has no address") != std::string::npos);
