@@ -13,8 +13,8 @@ namespace uaoe::initiator {
 
 namespace {
 
-// Of the packet socket, which hardly ever has a frame.
-constexpr std::size_t packet_slots_count = 256;
+// Slots of a packet socket are a multiple of it.
+constexpr std::size_t slots_step = 64;
 // Of each queue: all of them may come to the same one.
 constexpr std::size_t chunks_count_min = 1024;
 
@@ -34,7 +34,7 @@ std::uint32_t receive_queues_count(const std::string& interface_name) {
 }
 
 std::uint32_t chunks_of_queue(std::size_t slots_count, std::uint32_t queues_count) {
-    const std::size_t bytes = slots_count * PacketLink::slot_bytes;
+    const std::size_t bytes = slots_count * PacketLink::slot_bytes / 2;
     return static_cast<std::uint32_t>(
         std::bit_floor(std::max(bytes / XdpSocket::chunk_bytes / queues_count, chunks_count_min)));
 }
@@ -52,7 +52,9 @@ std::expected<std::unique_ptr<XdpLink>, Error> XdpLink::open(const XdpLinkConfig
                                          "`ethtool -L " + name + " combined 8` makes fewer"));
     }
     std::unique_ptr<XdpLink> made(new XdpLink);
-    auto packet = PacketLink::open(name, config.ifindex, config.shard, packet_slots_count);
+    auto packet = PacketLink::open(name, config.ifindex, config.shard,
+                                   std::max(config.slots_count / 2 / slots_step, std::size_t{1}) *
+                                       slots_step);
     if (!packet) {
         return std::unexpected(std::move(packet.error()));
     }

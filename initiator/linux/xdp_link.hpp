@@ -1,9 +1,9 @@
 // Frames of one interface in through AF_XDP: past most of the kernel's receive path, and with a
 // driver that can, without a copy in the kernel. Each receive queue has a socket.
 //
-// A packet socket beside them sends, and receives whatever the XDP program leaves to the kernel:
-// advertisements, which are for everybody; and, so that nothing is ever lost by it, answers on a
-// queue without a socket, and all answers after the interface got another MAC address.
+// A packet socket beside them sends, and receives what the XDP program leaves to the kernel: Query
+// Config; and, so that nothing is ever lost by it, answers on a queue without a socket, and all
+// answers after the interface got another MAC address.
 //
 // It does not send through AF_XDP. A frame in a transmit ring that the NIC does not take (no
 // carrier) cannot be taken back, and a write that leaves minutes later may overwrite newer data.
@@ -23,8 +23,8 @@ struct XdpLinkConfig {
     proto::MacAddress mac;
     std::uint32_t mtu_bytes = 1500;
     std::uint32_t shard = 0;
-    // Memory for received frames is as much as a PacketLink's with so many slots; more where the
-    // interface has many queues: 4 MiB for each at least.
+    // Memory for received frames is as much as a PacketLink's with so many slots, half of it the
+    // packet socket's; more where the interface has many queues: 4 MiB for each at least.
     std::size_t slots_count = PacketLink::slots_count_default;
     // False: in the kernel's generic receive path although the driver has XDP, for tests.
     bool in_driver = true;

@@ -53,18 +53,22 @@ constexpr bpf_insn pass_unless_equal(std::uint8_t what, std::uint32_t value) {
     return instruction(BPF_JMP32 | BPF_JNE | BPF_K, what, 0, to_pass, value);
 }
 
-constexpr std::size_t instructions_count = 25;
+constexpr std::size_t instructions_count = 27;
 
 // Values and fields are compared as they lie in memory, in the order of the network.
 //
 // Only what is sent to this interface's own address: what an interface on top of it is to have (a
 // macvlan) has another one. A VLAN tag in the frame makes another Ethertype. One that the NIC has
 // taken out cannot be seen here; but an answer with this shard's tag is an answer to this shard,
-// which sends without VLAN. Advertisements (tag 0) are not taken, because they are for everybody
-// who listens; the link has a packet socket for them.
+// which sends without VLAN.
+//
+// Query Config is left to the link's packet socket: advertisements (tag 0) are for everybody who
+// listens, and thousands of targets answer one broadcast at once, while the answers to ATA commands
+// are never more than are asked for.
 std::array<bpf_insn, instructions_count> make_program(const XdpProgramConfig& config, int map) {
     constexpr std::size_t ethertype_offset = 12;
     constexpr std::size_t flags_offset = 14;
+    constexpr std::size_t command_offset = 19;
     constexpr std::size_t tag_offset = 20;
     constexpr std::uint32_t checked_bytes = 24;
     std::uint32_t mac_begin = 0;
@@ -83,6 +87,8 @@ std::array<bpf_insn, instructions_count> make_program(const XdpProgramConfig& co
         load(BPF_B, r4, r2, flags_offset),
         instruction(BPF_ALU64 | BPF_AND | BPF_K, r4, 0, 0, proto::flag_response),
         pass_unless_equal(r4, proto::flag_response),
+        load(BPF_B, r4, r2, command_offset),
+        pass_unless_equal(r4, static_cast<std::uint32_t>(proto::Command::ata)),
         load(BPF_W, r4, r2, tag_offset),
         instruction(BPF_ALU | BPF_AND | BPF_K, r4, 0, 0, htonl(tag_shard_mask)),
         pass_unless_equal(r4, htonl(tag_shard_pattern(config.shard))),

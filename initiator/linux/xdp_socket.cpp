@@ -4,6 +4,7 @@
 #include "initiator/linux/xdp_program.hpp"
 #include "proto/assert.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstring>
@@ -69,10 +70,16 @@ std::expected<void, Error> XdpSocket::set_up(const XdpSocketConfig& config) {
     if (!map_rings(config.chunks_count)) {
         return fail("no rings");
     }
-    for (std::uint64_t i = 0; i < config.chunks_count; ++i) {
-        fill_.put(i * chunk_bytes);
+    chunks_count_ = config.chunks_count;
+    level_min_ = config.in_pieces ? level_min_pieces : level_min_whole;
+    UAOE_ASSERT(chunks_count_ >= level_min_);
+    level_ = level_min_;
+    left_min_ = level_min_;
+    free_.reserve(chunks_count_);
+    for (std::uint64_t i = 0; i < chunks_count_; ++i) {
+        free_.push_back(i * chunk_bytes);
     }
-    fill_.submit();
+    fill();
     if (config.in_pieces) {
         joined_.resize(joined_frames_max);
     }
@@ -172,13 +179,40 @@ std::size_t XdpSocket::take(std::span<proto::ConstBytes> frames) {
     return count;
 }
 
-void XdpSocket::give_back() {
-    for (std::uint32_t i = 0; i < taken_; ++i) {
-        fill_.put(received_.entry(i).addr & ~std::uint64_t{chunk_bytes - 1});
+// Grows at once, ahead of a window that doubles with each round trip, and shrinks later.
+void XdpSocket::note_level() {
+    const std::uint32_t left = fill_.pending();
+    left_min_ = std::min(left_min_, left);
+    if (left < level_ / 2 && level_ < chunks_count_) {
+        level_ = std::min(level_ * 2, chunks_count_);
+        period_count_ = 0;
+        left_min_ = level_;
+    } else if (period_count_ >= level_period) {
+        if (left_min_ > level_ / 4 * 3) {
+            level_ = std::max(level_ / 2, level_min_);
+        }
+        period_count_ = 0;
+        left_min_ = level_;
+    }
+}
+
+void XdpSocket::fill() {
+    for (std::uint32_t left = fill_.pending(); left < level_ && !free_.empty(); ++left) {
+        fill_.put(free_.back());
+        free_.pop_back();
     }
     fill_.submit();
+}
+
+void XdpSocket::give_back() {
+    note_level();
+    for (std::uint32_t i = 0; i < taken_; ++i) {
+        free_.push_back(received_.entry(i).addr & ~std::uint64_t{chunk_bytes - 1});
+    }
+    period_count_ += taken_;
     received_.release(taken_);
     taken_ = 0;
+    fill();
     if (fill_.needs_wakeup()) { // a driver with zero copies that had no chunk left
         recvfrom(fd_, nullptr, 0, MSG_DONTWAIT, nullptr, nullptr);
     }

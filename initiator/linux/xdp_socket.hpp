@@ -21,7 +21,7 @@ struct XdpSocketConfig {
     std::string interface_name;
     int ifindex = 0;
     std::uint32_t queue = 0;
-    std::uint32_t chunks_count = 4096; // of memory; a power of two
+    std::uint32_t chunks_count = 4096; // of memory; a power of two, 1024 at least
     bool in_pieces = false;            // frames may be larger than a chunk holds
 };
 
@@ -56,12 +56,20 @@ class XdpSocket {
     static constexpr std::size_t joined_frames_max = 8;
     using Joined = std::array<std::byte, frame_bytes_max>;
 
+    // Chunks that the kernel has at least, for as many answers as come at once without notice.
+    static constexpr std::uint32_t level_min_whole = 512;
+    static constexpr std::uint32_t level_min_pieces = 1024; // three to a frame of MTU 9000
+    // Entries after which `level_` is looked at.
+    static constexpr std::uint32_t level_period = 4096;
+
     XdpSocket() = default;
     std::expected<void, Error> set_up(const XdpSocketConfig& config);
     [[nodiscard]] bool map_rings(std::uint32_t chunks_count);
     [[nodiscard]] bool bind(const XdpSocketConfig& config) const;
     [[nodiscard]] proto::ConstBytes bytes_of(const xdp_desc& piece) const;
     [[nodiscard]] std::uint32_t pieces_count(std::uint32_t first, std::uint32_t available) const;
+    void note_level();
+    void fill();
     proto::ConstBytes join(std::uint32_t first, std::uint32_t count, Joined& joined);
 
     int fd_ = -1;
@@ -69,7 +77,16 @@ class XdpSocket {
     std::size_t memory_bytes_ = 0;
     XdpRing<std::uint64_t> fill_; // chunks for the kernel to receive in
     XdpRing<xdp_desc> received_;
-    std::uint32_t taken_ = 0; // entries of the batch that is out
+    // The kernel uses its chunks in turn, whatever their number: so it has only as many as seem
+    // needed, twice what it lately used, and those that were used last. More would not stay in the
+    // processor's cache, which cost a third of the whole work of receiving.
+    std::vector<std::uint64_t> free_;
+    std::uint32_t chunks_count_ = 0;
+    std::uint32_t level_min_ = level_min_whole;
+    std::uint32_t level_ = 0;        // that the fill ring is filled up to
+    std::uint32_t left_min_ = 0;     // in it, of this period
+    std::uint32_t period_count_ = 0; // entries of this period
+    std::uint32_t taken_ = 0;        // entries of the batch that is out
     std::vector<Joined> joined_;
     std::uint64_t frames_cut_ = 0;
 };

@@ -117,6 +117,34 @@ TEST_CASE("AF_XDP: a thousand frames each way arrive whole at any MTU, past the 
     }
 }
 
+TEST_CASE("AF_XDP: twice as many frames at once as before are not too many, also after few") {
+    const Namespace network;
+    if (!network.ready() || !has_xdp()) {
+        return;
+    }
+    REQUIRE(shell("ip link set near0 mtu 1500"));
+    const XdpLinkConfig config = config_of("near0");
+    const auto link = XdpLink::open(config);
+    REQUIRE(link.has_value());
+    const Peer peer;
+    for (int again = 0; again < 2; ++again) {
+        for (std::uint32_t burst = 100; burst <= 1600; burst *= 2) {
+            for (std::uint32_t i = 0; i < burst; ++i) {
+                peer.send(i, 1000, config.mac, shard);
+            }
+            const Arrived arrived = receive(**link, burst, 1000);
+            CHECK(arrived.slots.size() == burst);
+            CHECK(arrived.whole);
+        }
+        for (std::uint32_t i = 0; i < 20'000; ++i) {
+            peer.send(i % 8191, 60, config.mac, shard);
+            if (i % 10 == 9) {
+                REQUIRE(receive(**link, 10, 60).slots.size() == 10);
+            }
+        }
+    }
+}
+
 TEST_CASE("AF_XDP: what is not this shard's reaches a packet socket as ever") {
     const Namespace network;
     if (!network.ready() || !has_xdp()) {
