@@ -47,6 +47,10 @@ constexpr bpf_insn set(std::uint8_t to, std::uint32_t value) {
     return instruction(BPF_ALU64 | BPF_MOV | BPF_K, to, 0, 0, value);
 }
 
+// BPF_IMM, BPF_ADD and BPF_K are 0: not written where they meet another 0.
+constexpr unsigned load_map = BPF_LD | BPF_DW;
+constexpr unsigned add_value = BPF_ALU64;
+
 // What leads to XDP_PASS: its distance is filled in by make_program().
 constexpr int to_pass = 0x7fff;
 constexpr bpf_insn pass_unless_equal(std::uint8_t what, std::uint32_t value) {
@@ -80,7 +84,7 @@ std::array<bpf_insn, instructions_count> make_program(const XdpProgramConfig& co
         load(BPF_W, r2, r1, offsetof(xdp_md, data)),
         load(BPF_W, r3, r1, offsetof(xdp_md, data_end)),
         instruction(BPF_ALU64 | BPF_MOV | BPF_X, r4, r2, 0, 0),
-        instruction(BPF_ALU64 | BPF_ADD | BPF_K, r4, 0, 0, checked_bytes),
+        instruction(add_value, r4, 0, 0, checked_bytes),
         instruction(BPF_JMP | BPF_JGT | BPF_X, r4, r3, to_pass, 0),
         load(BPF_H, r4, r2, ethertype_offset),
         pass_unless_equal(r4, htons(proto::ethertype_aoe)),
@@ -98,8 +102,7 @@ std::array<bpf_insn, instructions_count> make_program(const XdpProgramConfig& co
         pass_unless_equal(r4, mac_end),
         // return bpf_redirect_map(map, queue, XDP_PASS); the last is for a queue without a socket
         load(BPF_W, r2, r1, offsetof(xdp_md, rx_queue_index)),
-        instruction(BPF_LD | BPF_IMM | BPF_DW, r1, BPF_PSEUDO_MAP_FD, 0,
-                    static_cast<std::uint32_t>(map)),
+        instruction(load_map, r1, BPF_PSEUDO_MAP_FD, 0, static_cast<std::uint32_t>(map)),
         instruction(0, 0, 0, 0, 0), // the other half of it
         set(r3, XDP_PASS),
         instruction(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_redirect_map),
