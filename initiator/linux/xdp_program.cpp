@@ -200,10 +200,10 @@ XdpProgram::attach(const XdpProgramConfig& config) {
         made->link_ = create_link(made->program_, config.ifindex, XDP_FLAGS_SKB_MODE);
     }
     if (made->link_ < 0 && (errno == EBUSY || errno == EEXIST)) {
-        return std::unexpected(
-            xdp_error(config.interface_name, "it has another XDP program",
-                      "end what attached it (`ip link show " + config.interface_name +
-                          "` tells its number), or give each shard a NIC of its own"));
+        return std::unexpected(xdp_error(config.interface_name, "it has another XDP program",
+                                         "end what attached it (`ip link show " +
+                                             config.interface_name +
+                                             "` names it), or give each shard a NIC of its own"));
     }
     if (made->link_ < 0) {
         return fail("its program cannot be attached");

@@ -10,7 +10,7 @@ make_wire 0 "$mtu"
 truncate -s 64M disk.img
 start_vblade 1 0 t0 disk.img -b "$buffer_count"
 start_serve 1.0 -i i0 --link "$link"
-has_program() { ip -n "$initiator_ns" link show i0 | grep -q xdp; }
+has_program() { ip -n "$initiator_ns" link show i0 | grep -q prog/xdp; }
 if [ "$link" = xdp ]; then
     if reason=$(grep "cannot use AF_XDP" serve.log); then
         skip "$reason"

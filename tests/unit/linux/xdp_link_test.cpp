@@ -40,7 +40,7 @@ bool has_xdp() {
 }
 
 bool has_program(const std::string& name) {
-    return shell("ip link show " + name + " | grep -q xdp");
+    return shell("ip link show " + name + " | grep -q prog/xdp");
 }
 
 // The slots of the tags of what arrives, until `count` have or a second has passed.
@@ -82,8 +82,8 @@ TEST_CASE("AF_XDP: a thousand frames each way arrive whole at any MTU, past the 
         if (!network.ready() || !has_xdp()) {
             return;
         }
-        const std::string text = std::to_string(mtu);
-        REQUIRE(shell("ip link set near0 mtu " + text + " && ip link set far0 mtu " + text));
+        REQUIRE(
+            shell("for i in near0 far0; do ip link set $i mtu " + std::to_string(mtu) + "; done"));
         XdpLinkConfig config = config_of("near0");
         config.in_driver = in_driver;
         const auto link = XdpLink::open(config);
