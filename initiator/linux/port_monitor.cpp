@@ -117,7 +117,7 @@ PortMonitor::open(std::vector<std::string> interfaces) {
     State& state = *monitor->state_;
     state.states.resize(interfaces.size());
     state.interfaces = std::move(interfaces);
-    int error = nl_cache_mngr_alloc(nullptr, NETLINK_ROUTE, NL_AUTO_PROVIDE, &state.manager);
+    int error = nl_cache_mngr_alloc(nullptr, NETLINK_ROUTE, 0, &state.manager);
     if (error >= 0) {
         error = nl_cache_mngr_add(state.manager, "route/link", nullptr, nullptr, &state.links);
     }
