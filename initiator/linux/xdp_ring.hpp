@@ -56,7 +56,6 @@ class XdpRing {
     }
 
     // ---- as producer ----
-    [[nodiscard]] std::uint32_t room() const { return mask_ + 1 - pending(); }
     // What was submitted and not yet taken.
     [[nodiscard]] std::uint32_t pending() const {
         return own_ - std::atomic_ref(*consumer_).load(std::memory_order_acquire);
