@@ -102,6 +102,10 @@ void Ring::submit() {
     }
 }
 
+bool Ring::has_prepared() const {
+    return !late_.empty() || io_uring_sq_ready(&ring_) > 0;
+}
+
 bool Ring::has_news() const {
     constexpr unsigned waiting = IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW;
     return io_uring_cq_ready(&ring_) > 0 ||

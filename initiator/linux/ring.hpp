@@ -53,6 +53,9 @@ class Ring {
     // something.
     void submit();
 
+    // Whether there is something to submit.
+    [[nodiscard]] bool has_prepared() const;
+
     // Whether dispatch() would find a completion, after submit_and_wait(zero) at the latest.
     [[nodiscard]] bool has_news() const;
 

@@ -155,31 +155,37 @@ void Shard::State::wait(Time wake_at_latest) {
     const Duration look = busy_poll.time_to_look(load.requests_count, load.bytes);
     bool found = false;
     if (look > Duration::zero() && begin < until) {
-        ring.submit();
+        // One call of the kernel submits and collects; what it brings has not been waited for.
+        if ((ring.has_prepared() || ring.has_news()) && sleep(Duration::zero()) > 0) {
+            return;
+        }
         const Time end = std::min(until, begin + look);
         do {
             found = has_news();
         } while (!found && clock_now() < end);
     }
-    if (found) {
-        sleep(Duration::zero());
-    } else {
+    if (!found) {
         sleep(until == Time::max() ? std::optional<Duration>{}
                                    : std::max(until - clock_now(), Duration::zero()));
+    } else if (ring.has_news()) {
+        sleep(Duration::zero());
+    } else {
+        now = clock_now(); // frames: they need no call of the kernel
     }
     busy_poll.handle_wait(now - begin, now < until);
 }
 
-// Until there is something in the ring, and takes it out.
-void Shard::State::sleep(std::optional<Duration> timeout) {
+// Until there is something in the ring, and takes it out. Returns how much that was.
+unsigned Shard::State::sleep(std::optional<Duration> timeout) {
     ring.submit_and_wait(timeout);
     now = clock_now();
-    ring.dispatch();
+    const unsigned count = ring.dispatch();
     std::erase_if(retired_polls, [](const auto& poll) { return !poll->armed; });
     if (monitor_poll.ready) {
         monitor_poll.ready = false;
         monitor->handle_readable();
     }
+    return count;
 }
 
 Shard::Shard(std::unique_ptr<State> state) : state_(std::move(state)) {}

@@ -110,7 +110,7 @@ struct Shard::State {
     // ---- shard.cpp: a turn of the loop: work() with what is there, and wait() for more ----
     void work();
     void wait(Time wake_at_latest);
-    void sleep(std::optional<Duration> timeout);
+    unsigned sleep(std::optional<Duration> timeout);
     [[nodiscard]] bool has_news();
     void run_posted();
     bool receive();

@@ -57,7 +57,9 @@ TEST_CASE("news is seen without waiting for it") {
     io_uring_sqe& sqe = ring->prepare(polled);
     io_uring_prep_poll_add(&sqe, pipe[0], POLLIN);
     io_uring_sqe_set_data(&sqe, static_cast<RingOperation*>(&polled));
+    CHECK(ring->has_prepared());
     ring->submit();
+    CHECK_FALSE(ring->has_prepared());
     CHECK_FALSE(ring->has_news());
     REQUIRE(write(pipe[1], "x", 1) == 1);
     const Time end = clock_now() + 5s;
