@@ -157,10 +157,10 @@ std::expected<std::unique_ptr<Link>, Error> Shard::State::make_link(std::size_t 
             return link;
         }
         const Error told = with_advice(std::move(link.error()), "it has a packet socket instead");
-        if (handle_error) {
-            handle_error(told);
-        } else {
+        if (!handle_error) {
             links_replaced.push_back(told);
+        } else if (!ports[index].failure_told) { // not at each try of a link that cannot be opened
+            handle_error(told);
         }
     }
     return PacketLink::open(name, state.ifindex, config.engine.shard_index,

@@ -1,4 +1,4 @@
-// What both benchmark programs need: their processor, and what they spent.
+// What the benchmark programs share: their processor, and what they spent.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -404,3 +404,17 @@ TEST_CASE("a shard waits no longer than it is told") {
     CHECK_FALSE((*shard)->run_until([] { return false; }, 50ms));
     CHECK(clock_now() - begin < 5s);
 }
+
+TEST_CASE("a shard that runs until something is so notices at once") {
+    const Namespace network;
+    if (!network.ready()) {
+        return;
+    }
+    const auto opened = Shard::open({.engine = {}, .interfaces = {"near0"}});
+    REQUIRE(opened.has_value());
+    bool is_so = false;
+    (*opened)->post([&] { is_so = true; }); // done in the same turn as the sleep would begin in
+    const Time begin = clock_now();
+    CHECK((*opened)->run_until([&] { return is_so; }, 20s));
+    CHECK(clock_now() - begin < 10s);
+}
