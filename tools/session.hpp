@@ -2,6 +2,7 @@
 #pragma once
 
 #include "initiator/linux/error.hpp"
+#include "initiator/linux/packet_link.hpp"
 #include "initiator/linux/shard.hpp"
 #include "tools/interface.hpp"
 
@@ -31,10 +32,10 @@ class ShardNumber {
     std::uint8_t value_;
 };
 
-// For commands that only ask: 32 MiB an interface. With fewer, of thousands of LUNs that answer one
-// broadcast the last are lost, and the same ones each time (256 lost 600 of 4,096, 512 sometimes).
-inline constexpr std::size_t discovery_slots_count = 2048;
-inline constexpr std::size_t serve_slots_count = 4096;
+// For commands that only ask: as many data answers as are asked for at once
+// (EngineConfig::identifies_in_flight_max), twice. 4 MiB an interface.
+inline constexpr std::size_t discovery_slots_count = 256;
+inline constexpr std::size_t serve_slots_count = initiator::PacketLink::slots_count_default;
 
 struct Session {
     std::vector<Interface> interfaces; // PortIndex n is interfaces[n]

@@ -18,6 +18,7 @@ struct LinkCounters {
     std::uint64_t frames_sent = 0;
     std::uint64_t frames_cut = 0;        // longer than the link can receive: ignored
     std::uint64_t frames_foreign = 0;    // of an interface on top of this one: ignored
+    std::uint64_t frames_dropped = 0;    // by the kernel, because there was no room for them
     std::uint64_t frames_unsendable = 0; // refused by the kernel: dropped, the engine sends again
 };
 
@@ -81,7 +82,7 @@ class Link {
     }
     virtual void send(std::span<const Transmit> transmits) = 0; // at most batch_frames
 
-    [[nodiscard]] virtual LinkCounters counters() const = 0;
+    [[nodiscard]] virtual LinkCounters counters() = 0;
 
   private:
     std::size_t queued_ = 0;

@@ -28,7 +28,8 @@ constexpr std::uint32_t ancillary(int offset) {
 
 } // namespace
 
-std::array<sock_filter, packet_filter_instructions> make_packet_filter(std::uint32_t shard) {
+std::array<sock_filter, packet_filter_instructions> make_packet_filter(std::uint32_t shard,
+                                                                       Answers answers) {
     constexpr std::uint32_t whole_frame = 0x40000;
     constexpr std::uint32_t ethertype_offset = 12;
     constexpr std::uint32_t flags_offset = 14;
@@ -40,6 +41,7 @@ std::array<sock_filter, packet_filter_instructions> make_packet_filter(std::uint
     constexpr unsigned if_equal = BPF_JMP | BPF_JEQ | BPF_K;
     constexpr unsigned if_set = BPF_JMP | BPF_JSET | BPF_K;
     constexpr unsigned accept_or_drop = BPF_RET | BPF_K;
+    const bool is_query = answers == Answers::query_config;
     return {{
         statement(load_word, ancillary(SKF_AD_PKTTYPE)),
         jump(if_equal, PACKET_OTHERHOST, 13, 0),
@@ -49,12 +51,13 @@ std::array<sock_filter, packet_filter_instructions> make_packet_filter(std::uint
         jump(if_equal, proto::ethertype_aoe, 0, 9),
         statement(load_byte, flags_offset),
         jump(if_set, proto::flag_response, 0, 7),
-        statement(load_word, tag_offset),
-        jump(if_equal, 0, 2, 0),
-        statement(BPF_ALU | BPF_AND | BPF_K, tag_shard_mask),
-        jump(if_equal, tag_shard_pattern(shard), 2, 3),
         statement(load_byte, command_offset),
-        jump(if_equal, static_cast<std::uint32_t>(proto::Command::query_config), 0, 1),
+        jump(if_equal, static_cast<std::uint32_t>(proto::Command::query_config), is_query ? 0 : 5,
+             is_query ? 5 : 0),
+        statement(load_word, tag_offset),
+        jump(if_equal, 0, is_query ? 2 : 3, 0),
+        statement(BPF_ALU | BPF_AND | BPF_K, tag_shard_mask),
+        jump(if_equal, tag_shard_pattern(shard), 0, 1),
         statement(accept_or_drop, whole_frame),
         statement(accept_or_drop, 0),
     }};

@@ -1,25 +1,18 @@
-// The packet socket.
+// The packet sockets of a link.
 #include "initiator/linux/packet_link.hpp"
 
-#include "initiator/linux/packet_filter.hpp"
-#include "proto/aoe.hpp"
 #include "proto/assert.hpp"
 
-#include <arpa/inet.h>
-#include <atomic>
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <linux/if_ether.h>
 #include <poll.h>
-#include <sys/mman.h>
 #include <time.h> // NOLINT: nanosleep(2)
-#include <unistd.h>
+#include <utility>
 
 namespace uaoe::initiator {
 
 namespace {
-
-constexpr std::size_t block_bytes = 1U << 20U;
 
 // A full send queue is waited for this long before the batch goes on anyway; only a stuck NIC is
 // slower.
@@ -30,137 +23,74 @@ constexpr int send_wait_ms = 10;
 constexpr timespec queue_wait{.tv_sec = 0, .tv_nsec = 100'000};
 constexpr int queue_waits_max = 20;
 
-Error set_up_error(const std::string& interface_name, int error) {
-    if (error == EPERM || error == EACCES) {
-        return {.what = "cannot open a packet socket on " + interface_name,
-                .why = std::strerror(error),
-                .what_to_do = "it needs CAP_NET_RAW: run as root",
-                .exit_code = ExitCode::no_permission};
-    }
-    return {.what = "cannot open a packet socket on " + interface_name,
-            .why = std::strerror(error),
-            .what_to_do = error == ENOMEM ? "free memory for its receive ring" : ""};
-}
-
-template <class T>
-bool set_option(int fd, int option, const T& value) {
-    return setsockopt(fd, SOL_PACKET, option, &value, sizeof(value)) == 0;
-}
+// Of Query Config: one with the longest string there is, for every target that an engine knows
+// (EngineConfig::targets_count_max): 8 MiB. With fewer, of thousands of LUNs that answer one
+// broadcast the last are lost, and the same ones each time.
+constexpr std::size_t query_slot_bytes = 2048;
+constexpr std::size_t query_slots_count = 4096;
 
 } // namespace
 
 std::expected<std::unique_ptr<PacketLink>, Error>
 PacketLink::open(const std::string& interface_name, int ifindex, std::uint32_t shard,
                  std::size_t slots_count) {
-    UAOE_ASSERT(slots_count > 0 && slots_count * slot_bytes % block_bytes == 0);
     std::unique_ptr<PacketLink> link(new PacketLink);
-    if (auto done = link->set_up(interface_name, ifindex, shard, slots_count); !done) {
-        return std::unexpected(done.error());
+    PacketRingConfig config{.interface_name = interface_name,
+                            .ifindex = ifindex,
+                            .shard = shard,
+                            .answers = Answers::data,
+                            .slot_bytes = slot_bytes,
+                            .slots_count = slots_count};
+    auto data = PacketRing::open(config);
+    config.answers = Answers::query_config;
+    config.slot_bytes = query_slot_bytes;
+    config.slots_count = query_slots_count;
+    auto queries = PacketRing::open(config);
+    if (!data || !queries) {
+        return std::unexpected(std::move(!data ? data.error() : queries.error()));
     }
+    link->data_ = std::move(*data);
+    link->queries_ = std::move(*queries);
+    link->fds_ = {link->data_->fd(), link->queries_->fd()};
+    const int on = 1;
+    if (setsockopt(link->fds_[0], SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof(on)) != 0) {
+        return std::unexpected(Error{.what = "cannot open a packet socket on " + interface_name,
+                                     .why = std::strerror(errno),
+                                     .what_to_do = "use Linux 3.14 or later"});
+    }
+    // Refused without CAP_NET_ADMIN: the default is smaller, and flush() waits for room.
+    const int send_buffer_bytes = 8 << 20;
+    setsockopt(link->fds_[0], SOL_SOCKET, SO_SNDBUFFORCE, &send_buffer_bytes,
+               sizeof(send_buffer_bytes));
     return link;
 }
 
-std::expected<void, Error> PacketLink::set_up(const std::string& interface_name, int ifindex,
-                                              std::uint32_t shard, std::size_t slots_count) {
-    const auto fail = [&] { return std::unexpected(set_up_error(interface_name, errno)); };
-    ifindex_ = ifindex;
-    // Protocol 0: nothing is received until bind, so no frame gets past the filter.
-    fd_ = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd_ < 0) {
-        return fail();
-    }
-    auto filter = make_packet_filter(shard);
-    const sock_fprog program{.len = static_cast<unsigned short>(filter.size()),
-                             .filter = filter.data()};
-    const int version = TPACKET_V2;
-    const int on = 1;
-    const tpacket_req ring{.tp_block_size = block_bytes,
-                           .tp_block_nr =
-                               static_cast<unsigned>(slots_count * slot_bytes / block_bytes),
-                           .tp_frame_size = slot_bytes,
-                           .tp_frame_nr = static_cast<unsigned>(slots_count)};
-    if (setsockopt(fd_, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) != 0 ||
-        !set_option(fd_, PACKET_VERSION, version) || !set_option(fd_, PACKET_RX_RING, ring) ||
-        !set_option(fd_, PACKET_IGNORE_OUTGOING, on) || !set_option(fd_, PACKET_QDISC_BYPASS, on)) {
-        return fail();
-    }
-    const int send_buffer_bytes = 8 << 20;
-    // Refused without CAP_NET_ADMIN: the default is smaller, and flush() waits for room.
-    setsockopt(fd_, SOL_SOCKET, SO_SNDBUFFORCE, &send_buffer_bytes, sizeof(send_buffer_bytes));
-    slots_count_ = slots_count;
-    ring_bytes_ = slots_count * slot_bytes;
-    void* memory = mmap(nullptr, ring_bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
-    if (memory == MAP_FAILED) {
-        return fail();
-    }
-    ring_ = static_cast<std::byte*>(memory);
-    sockaddr_ll address{};
-    address.sll_family = AF_PACKET;
-    address.sll_protocol = htons(proto::ethertype_aoe);
-    address.sll_ifindex = ifindex;
-    if (bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-        return fail();
-    }
-    return {};
-}
-
-PacketLink::~PacketLink() {
-    if (ring_ != nullptr) {
-        munmap(ring_, ring_bytes_);
-    }
-    if (fd_ >= 0) {
-        close(fd_);
-    }
-}
-
-tpacket2_hdr* PacketLink::slot_ready(std::size_t ahead) const {
-    const std::size_t slot = (slot_next_ + ahead) % slots_count_;
-    auto* header = reinterpret_cast<tpacket2_hdr*>(ring_ + slot * slot_bytes);
-    const std::atomic_ref<std::uint32_t> status(header->tp_status);
-    return (status.load(std::memory_order_acquire) & TP_STATUS_USER) != 0 ? header : nullptr;
-}
-
-bool PacketLink::has_received() {
-    return slot_ready(0) != nullptr;
-}
-
-bool PacketLink::is_own(const tpacket2_hdr& header) const {
-    static_assert(sizeof(header) % TPACKET_ALIGNMENT == 0); // the address follows directly
-    sockaddr_ll address{};
-    std::memcpy(&address, &header + 1, sizeof(address));
-    return address.sll_ifindex == ifindex_;
-}
-
+// Data first: there is always an end to the answers of a broadcast, and nobody waits for them.
 std::span<const proto::ConstBytes> PacketLink::take(std::size_t frames_max) {
-    UAOE_ASSERT(taken_ == 0);
-    const std::size_t wanted = std::min(frames_max, slots_count_);
-    while (taken_ < wanted) {
-        const tpacket2_hdr* header = slot_ready(taken_);
-        if (header == nullptr) {
-            break;
-        }
-        proto::ConstBytes& frame = frames_[taken_++];
-        frame = {};
-        if (!is_own(*header)) {
-            ++counters_.frames_foreign;
-        } else if (header->tp_snaplen == header->tp_len) {
-            frame = {reinterpret_cast<const std::byte*>(header) + header->tp_mac,
-                     header->tp_snaplen};
-        } else {
-            ++counters_.frames_cut;
-        }
+    const std::span wanted = std::span(frames_).first(std::min(frames_max, batch_frames));
+    source_ = data_.get();
+    std::size_t count = source_->take(wanted);
+    if (count == 0) {
+        source_ = queries_.get();
+        count = source_->take(wanted);
     }
-    counters_.frames_received += taken_;
-    return std::span(frames_).first(taken_);
+    return wanted.first(count);
 }
 
 void PacketLink::give_back() {
-    for (; taken_ > 0; --taken_) {
-        auto* header = reinterpret_cast<tpacket2_hdr*>(ring_ + slot_next_ * slot_bytes);
-        std::atomic_ref<std::uint32_t>(header->tp_status)
-            .store(TP_STATUS_KERNEL, std::memory_order_release);
-        slot_next_ = (slot_next_ + 1) % slots_count_;
+    source_->give_back();
+}
+
+LinkCounters PacketLink::counters() {
+    LinkCounters sum{.frames_sent = frames_sent_, .frames_unsendable = frames_unsendable_};
+    for (PacketRing* ring : {data_.get(), queries_.get()}) {
+        const PacketRing::Counters of_ring = ring->counters();
+        sum.frames_received += of_ring.received;
+        sum.frames_cut += of_ring.cut;
+        sum.frames_foreign += of_ring.foreign;
+        sum.frames_dropped += of_ring.dropped;
     }
+    return sum;
 }
 
 void PacketLink::send(std::span<const Transmit> transmits) {
@@ -177,22 +107,22 @@ void PacketLink::send(std::span<const Transmit> transmits) {
     std::size_t done = 0;
     int queue_waits_count = 0;
     while (done < transmits.size()) {
-        const int sent = sendmmsg(fd_, messages_.data() + done,
+        const int sent = sendmmsg(fds_[0], messages_.data() + done,
                                   static_cast<unsigned>(transmits.size() - done), MSG_DONTWAIT);
         if (sent > 0) {
             done += static_cast<std::size_t>(sent);
-            counters_.frames_sent += static_cast<std::uint64_t>(sent);
+            frames_sent_ += static_cast<std::uint64_t>(sent);
             continue;
         }
         switch (after_refusal(errno, queue_waits_count)) {
         case Refusal::try_again:
             break;
         case Refusal::skip_frame:
-            ++counters_.frames_unsendable;
+            ++frames_unsendable_;
             ++done;
             break;
         case Refusal::drop_all: // as good as lost on the wire
-            counters_.frames_unsendable += transmits.size() - done;
+            frames_unsendable_ += transmits.size() - done;
             done = transmits.size();
             break;
         }
@@ -205,7 +135,7 @@ PacketLink::Refusal PacketLink::after_refusal(int error, int& queue_waits_count)
     case EINTR:
         return Refusal::try_again;
     case EAGAIN: {
-        pollfd writable{.fd = fd_, .events = POLLOUT, .revents = 0};
+        pollfd writable{.fd = fds_[0], .events = POLLOUT, .revents = 0};
         return poll(&writable, 1, send_wait_ms) > 0 ? Refusal::try_again : Refusal::drop_all;
     }
     case ENOBUFS:

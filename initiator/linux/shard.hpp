@@ -28,9 +28,9 @@ struct ShardConfig {
     std::vector<std::string> interfaces; // PortIndex n is interfaces[n]
     InterfacesUp interfaces_up = InterfacesUp::all;
     LinkKind link = LinkKind::packet;
-    // Received frames that wait, per interface, each in 16 KiB of memory: a multiple of 64. The
+    // Answers with data that wait, per interface, each in 16 KiB of memory: a multiple of 64. The
     // default takes what a busy LUN has in flight; discovery needs fewer.
-    std::size_t ring_slots_count = 4096;
+    std::size_t ring_slots_count = 1024;
     // Longest time to look for news before sleeping, where that pays: see busy_poll.hpp. Zero:
     // sleeps at once.
     Duration busy_poll = BusyPoll::time_max_default;

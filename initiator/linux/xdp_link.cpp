@@ -13,8 +13,8 @@ namespace uaoe::initiator {
 
 namespace {
 
-// Slots of a packet socket are a multiple of it.
-constexpr std::size_t slots_step = 64;
+// Of the packet socket, which gets what is left.
+constexpr std::size_t packet_slots_max = 256;
 // Of each queue: all of them may come to the same one.
 constexpr std::size_t chunks_count_min = 1024;
 
@@ -34,7 +34,7 @@ std::uint32_t receive_queues_count(const std::string& interface_name) {
 }
 
 std::uint32_t chunks_of_queue(std::size_t slots_count, std::uint32_t queues_count) {
-    const std::size_t bytes = slots_count * PacketLink::slot_bytes / 2;
+    const std::size_t bytes = slots_count * PacketLink::slot_bytes;
     return static_cast<std::uint32_t>(
         std::bit_floor(std::max(bytes / XdpSocket::chunk_bytes / queues_count, chunks_count_min)));
 }
@@ -53,8 +53,7 @@ std::expected<std::unique_ptr<XdpLink>, Error> XdpLink::open(const XdpLinkConfig
     }
     std::unique_ptr<XdpLink> made(new XdpLink);
     auto packet = PacketLink::open(name, config.ifindex, config.shard,
-                                   std::max(config.slots_count / 2 / slots_step, std::size_t{1}) *
-                                       slots_step);
+                                   std::min(config.slots_count, packet_slots_max));
     if (!packet) {
         return std::unexpected(std::move(packet.error()));
     }
@@ -93,7 +92,7 @@ std::expected<std::unique_ptr<XdpLink>, Error> XdpLink::open(const XdpLinkConfig
                 xdp_error(name, "queue " + std::to_string(queue) + " takes no socket", errno));
         }
     }
-    made->fds_.push_back(made->packet_->fds().front());
+    std::ranges::copy(made->packet_->fds(), std::back_inserter(made->fds_));
     return made;
 }
 
@@ -130,7 +129,7 @@ bool XdpLink::has_received() {
            packet_->has_received();
 }
 
-LinkCounters XdpLink::counters() const {
+LinkCounters XdpLink::counters() {
     LinkCounters counters = packet_->counters();
     counters.frames_received += frames_received_;
     for (const auto& socket : sockets_) {

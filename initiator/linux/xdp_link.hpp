@@ -23,8 +23,9 @@ struct XdpLinkConfig {
     proto::MacAddress mac;
     std::uint32_t mtu_bytes = 1500;
     std::uint32_t shard = 0;
-    // Memory for received frames is as much as a PacketLink's with so many slots, half of it the
-    // packet socket's; more where the interface has many queues: 4 MiB for each at least.
+    // Memory for received frames is as much as the data's ring of a PacketLink with so many slots;
+    // more where the interface has many queues: 4 MiB for each at least. The packet socket's ring
+    // is beside it, and at most 4 MiB.
     std::size_t slots_count = PacketLink::slots_count_default;
     // False: in the kernel's generic receive path although the driver has XDP, for tests.
     bool in_driver = true;
@@ -47,7 +48,7 @@ class XdpLink final : public Link {
     void give_back() override;
     [[nodiscard]] bool has_received() override;
     void send(std::span<const Transmit> transmits) override { packet_->send(transmits); }
-    [[nodiscard]] LinkCounters counters() const override; // with those of the packet socket
+    [[nodiscard]] LinkCounters counters() override; // with those of the packet socket
 
     // Of the packet socket alone: what the XDP program left to the kernel.
     [[nodiscard]] LinkCounters packet_counters() const { return packet_->counters(); }

@@ -71,14 +71,14 @@ class Peer {
     Peer& operator=(const Peer&) = delete;
 
     void send(std::uint32_t slot, std::size_t bytes,
-              const proto::MacAddress& destination = proto::broadcast_mac,
-              std::uint32_t shard = 0) const {
+              const proto::MacAddress& destination = proto::broadcast_mac, std::uint32_t shard = 0,
+              proto::Command command = proto::Command::ata) const {
         std::vector<std::byte> frame(bytes, static_cast<std::byte>(slot));
         proto::write_frame_header(
             frame, {.destination = destination,
                     .version_flags = 0x18,
                     .address = {1, 0},
-                    .command = proto::Command::ata,
+                    .command = command,
                     .tag = make_tag({.shard = shard, .slot = slot, .generation = 0})});
         send(frame);
     }

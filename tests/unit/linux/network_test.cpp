@@ -226,6 +226,38 @@ TEST_CASE("the largest frame that is asked for fits the ring, also a small one")
     CHECK((*link)->counters().frames_cut == 0);
 }
 
+TEST_CASE(
+    "thousands of answers to a broadcast all fit, and push no data out; what is lost is told") {
+    const Namespace network;
+    if (!network.ready()) {
+        return;
+    }
+    auto link = PacketLink::open("near0", static_cast<int>(if_nametoindex("near0")), 0, 64);
+    REQUIRE(link.has_value());
+    const Peer peer;
+    constexpr std::uint32_t queries_count = 4096;
+    constexpr std::uint32_t data_count = 70; // of which 64 fit
+    for (std::uint32_t i = 0; i < queries_count; ++i) {
+        peer.send(i, 1058, proto::broadcast_mac, 0, proto::Command::query_config);
+    }
+    for (std::uint32_t i = 0; i < data_count; ++i) {
+        peer.send(i, 9014);
+    }
+    std::uint32_t queries_next = 0;
+    std::uint32_t data_next = 0;
+    while ((*link)->receive(64, [&](proto::ConstBytes bytes) {
+        const auto frame = proto::parse_frame(bytes);
+        const bool is_query = frame->command == proto::Command::query_config;
+        CHECK((is_query || queries_next == 0)); // data is first
+        CHECK(split_tag(frame->tag).slot == (is_query ? queries_next++ : data_next++));
+    }) > 0) {
+    }
+    CHECK(queries_next == queries_count);
+    CHECK(data_next == 64);
+    CHECK((*link)->counters().frames_dropped == data_count - 64);
+    CHECK((*link)->counters().frames_received == queries_count + 64);
+}
+
 TEST_CASE("the monitor tells of down, up, MTU, gone, and back with another index") {
     const Namespace network;
     if (!network.ready()) {
@@ -356,7 +388,7 @@ TEST_CASE("a link that was replaced gives its socket and its ring back") {
     const auto turn = [&] { (*shard)->run_until([] { return false; }, 100ms); };
     turn();
     const std::size_t before = packet_sockets_count();
-    CHECK(before == 1);
+    CHECK(before == 2); // a ring for data, one for Query Config
     for (int i = 0; i < 3; ++i) {
         REQUIRE(shell("ip link del near0"));
         turn();
@@ -389,7 +421,7 @@ TEST_CASE("a link that cannot be opened is tried again, and told of once") {
     CHECK(errors_count == 1);
     CHECK(packet_sockets_count() == 0);
     (*shard)->run_until(never, 1500ms);
-    CHECK(packet_sockets_count() == 1);
+    CHECK(packet_sockets_count() == 2);
     CHECK(errors_count == 1);
 }
 

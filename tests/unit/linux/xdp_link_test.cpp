@@ -225,8 +225,8 @@ TEST_CASE("AF_XDP: every receive queue has a socket") {
     const XdpLinkConfig config = config_of("near0");
     const auto link = XdpLink::open(config);
     REQUIRE(link.has_value());
-    CHECK((*link)->fds().size() == 5);
-    const Peer peer; // each processor sends on a queue of its own
+    CHECK((*link)->fds().size() == 6); // and those of the packet socket
+    const Peer peer;                   // each processor sends on a queue of its own
     for (std::uint32_t i = 0; i < 100; ++i) {
         peer.send(i, 60, config.mac, shard);
     }
