@@ -5,6 +5,8 @@
 #include "initiator/linux/clock.hpp"
 #include "initiator/linux/shard.hpp"
 
+#include "initiator/tag.hpp"
+
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
@@ -31,6 +33,7 @@ struct Options {
     int cpu = -1;
     std::uint32_t busy_poll_us = 0;
     std::uint32_t luns = 1;
+    std::uint32_t shard = 14; // not one that a server beside it uses
     bool idle = false;
     bool xdp = false;
 };
@@ -210,7 +213,7 @@ int run(const Options& options) {
     ShardConfig config;
     config.interfaces = {options.interface};
     config.engine.settle = Duration::zero(); // nothing was killed before
-    config.engine.shard_index = 14;          // not one that a server beside it uses
+    config.engine.shard_index = static_cast<std::uint8_t>(options.shard);
     config.busy_poll = std::chrono::microseconds{options.busy_poll_us};
     config.link = options.xdp ? LinkKind::xdp : LinkKind::packet;
     auto shard = Shard::open(config);
@@ -252,6 +255,8 @@ int main(int argc, char** argv) {
     app.add_option("--busy-poll", options.busy_poll_us, "as `uaoe serve --busy-poll`");
     bench::add_link(app, options.xdp);
     app.add_option("--luns", options.luns, "so many, from --address on");
+    app.add_option("--shard", options.shard, "another than each program beside it")
+        ->check(CLI::Range(tag_shards_max - 1));
     app.add_flag("--idle", options.idle, "attached, and nothing to do");
     CLI11_PARSE(app, argc, argv);
     bench::pin_to_cpu(options.cpu);
