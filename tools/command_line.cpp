@@ -88,6 +88,14 @@ Examples:
   uaoe ping 1.0 -i eth1 -c 10
   uaoe ping 1.0 -i eth1 -i eth2 --interval 200)";
 
+constexpr const char* config_check_footer =
+    R"(Reads what uaoed would read, the drop-ins too, and says each mistake on a line of its own, as
+FILE:LINE:COLUMN: WHAT. Exit code 1 when there are any. It needs neither uaoed nor root.
+
+Examples:
+  uaoe config-check && systemctl reload uaoed
+  uaoe config-check -c new.toml)";
+
 // Numbers that no duration overflows on.
 constexpr std::int64_t milliseconds_max = 86'400'000;
 constexpr std::int64_t wait_seconds_max = seconds_max.count();
@@ -394,6 +402,19 @@ CLI::App* add_ping(CLI::App& app, PingOptions& options) {
     return command;
 }
 
+CLI::App* add_config_check(CLI::App& app, ConfigCheckOptions& options) {
+    CLI::App* command =
+        app.add_subcommand("config-check", "Looks for mistakes in the configuration");
+    command
+        ->add_option("-c,--config", options.config_path,
+                     "Configuration file; without it /etc/uaoe/uaoe.toml")
+        ->type_name("FILE")
+        ->check(
+            [](const std::string& path) { return path.empty() ? "name a file" : std::string(); });
+    command->footer(config_check_footer);
+    return command;
+}
+
 std::string one_line(std::string text) {
     std::ranges::replace(text, '\n', ' ');
     while (text.ends_with(' ')) {
@@ -405,7 +426,8 @@ std::string one_line(std::string text) {
 // CLI11 only says that a command is missing.
 std::string command_mistake(const std::vector<std::string>& arguments, const char* text) {
     if (arguments.empty()) {
-        return "name a command: discover, attach, detach, list, show, serve, identify or ping";
+        return "name a command: discover, attach, detach, list, show, serve, identify, ping or "
+               "config-check";
     }
     return arguments.front().starts_with('-') ? one_line(text)
                                               : "there is no command \"" + arguments.front() + "\"";
@@ -427,6 +449,7 @@ parse_command_line(const std::vector<std::string>& arguments) {
     DetachOptions detach;
     ListOptions list;
     ShowOptions show;
+    ConfigCheckOptions config_check;
     const std::map<const CLI::App*, std::function<CommandOptions()>> commands = {
         {add_discover(app, discover), [&] { return discover; }},
         {add_attach(app, attach), [&] { return attach; }},
@@ -436,6 +459,7 @@ parse_command_line(const std::vector<std::string>& arguments) {
         {add_serve(app, serve), [&] { return serve; }},
         {add_identify(app, identify), [&] { return identify; }},
         {add_ping(app, ping), [&] { return ping; }},
+        {add_config_check(app, config_check), [&] { return config_check; }},
     };
     try {
         const std::vector<std::string> joined = join_nbd_device(arguments);

@@ -77,8 +77,13 @@ struct ShowOptions {
     bool json = false;
 };
 
-using CommandOptions = std::variant<DiscoverOptions, ServeOptions, IdentifyOptions, PingOptions,
-                                    AttachOptions, DetachOptions, ListOptions, ShowOptions>;
+struct ConfigCheckOptions {
+    std::string config_path; // empty: the default, which need not be there
+};
+
+using CommandOptions =
+    std::variant<DiscoverOptions, ServeOptions, IdentifyOptions, PingOptions, AttachOptions,
+                 DetachOptions, ListOptions, ShowOptions, ConfigCheckOptions>;
 
 // There is no command to run: --help, --version, or wrong usage.
 struct NothingToRun {

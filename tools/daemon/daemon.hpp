@@ -17,7 +17,7 @@
 namespace uaoe::tools {
 
 struct DaemonOptions {
-    std::string config_path = "/etc/uaoe/uaoe.toml";
+    std::string config_path = config_path_default;
     bool config_required = false;        // it was named
     std::vector<std::string> interfaces; // instead of the configuration's
     std::string control_path;            // its folder also holds the state of attached LUNs

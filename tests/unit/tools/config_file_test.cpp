@@ -147,3 +147,56 @@ TEST_CASE("a mistake in a drop-in names the drop-in") {
     REQUIRE_FALSE(config.has_value());
     CHECK(config.error().what.find("uaoe.d/9.toml, line 1") != std::string::npos);
 }
+
+TEST_CASE("a check names every mistake of every file, by place") {
+    const Folder folder;
+    folder.write("uaoe.toml",
+                 "shardz = 1\nshards = 9\n[[lun]]\naddress = \"1.0\"\nfail_after = -1\n"
+                 "read_only = 1\n[[lun]]\nfail_after = 5\n[defaults]\nfrontend = \"x\"\n");
+    folder.write("uaoe.d/1.toml", "[[lun]\n");
+    folder.write("uaoe.d/2.toml", "[[lun]]\naddress = \"2.0\"\n");
+    folder.write("uaoe.d/not-one.txt", "[[lun]\n");
+    const ConfigCheck check = check_config(folder.file("uaoe.toml"), false);
+    std::vector<std::pair<std::string, std::uint32_t>> places;
+    for (const ConfigMistake& mistake : check.mistakes) {
+        places.emplace_back(std::filesystem::path(mistake.file).filename(), mistake.line);
+    }
+    CHECK(places == decltype(places){{"uaoe.toml", 1},
+                                     {"uaoe.toml", 2},
+                                     {"uaoe.toml", 5},
+                                     {"uaoe.toml", 6},
+                                     {"uaoe.toml", 7},
+                                     {"uaoe.toml", 10},
+                                     {"1.toml", 1}});
+    CHECK(check.drop_ins_count == 2);
+    CHECK(check.config.luns.size() == 1);
+    CHECK(check.mistakes.front().text() ==
+          folder.file("uaoe.toml") + ":1:1: there is no \"shardz\"; there are interfaces, shards, "
+                                     "buffer_mib, busy_poll_us, link, control_group, "
+                                     "control_group_changes, [defaults] and [[lun]]");
+}
+
+TEST_CASE("a check of what is not there") {
+    const Folder folder;
+    const ConfigCheck none = check_config(folder.file("uaoe.toml"), false);
+    CHECK(none.mistakes.empty());
+    CHECK_FALSE(none.file_exists);
+    const ConfigCheck named = check_config(folder.file("uaoe.toml"), true);
+    REQUIRE(named.mistakes.size() == 1);
+    CHECK(named.mistakes.front().text() ==
+          folder.file("uaoe.toml") + ": No such file or directory");
+}
+
+TEST_CASE("who may ask on the control socket, also after a restart with a broken configuration") {
+    CHECK_FALSE(parsed("").control_group.has_value());
+    CHECK(parsed("control_group = \"\"\n").control_group == "");
+    CHECK(refusal("control_group = 5\n").starts_with("x.toml, line 1, column 17"));
+    CHECK(refusal("control_group_changes = \"yes\"\n").starts_with("x.toml, line 1, column 25"));
+    for (const char* text : {"", "control_group = \"\"\n",
+                             "control_group = \"disk\"\ncontrol_group_changes = true\n"}) {
+        const DaemonConfig config = parsed(text);
+        const DaemonConfig again = parsed(config_text(config));
+        CHECK(again.control_group == config.control_group);
+        CHECK(again.control_group_changes == config.control_group_changes);
+    }
+}
