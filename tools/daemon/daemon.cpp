@@ -4,6 +4,7 @@
 #include "tools/daemon/control_server.hpp"
 #include "tools/daemon/lun_table.hpp"
 #include "tools/daemon/service_notice.hpp"
+#include "tools/daemon/watchdog.hpp"
 #include "tools/leftovers.hpp"
 #include "tools/output.hpp"
 #include "tools/whole_file.hpp"
@@ -57,6 +58,7 @@ class Daemon::State {
     [[nodiscard]] std::expected<void, Error> handle_detached(proto::Address address,
                                                              bool persistent) const;
     void recover();
+    void start_watchdog();
     void await_signal();
     void await_reload();
     void reload();
@@ -73,6 +75,7 @@ class Daemon::State {
     std::unique_ptr<ControlServer> server_;
     std::atomic<bool> ending_ = false;
     LunTable table_;
+    std::optional<Watchdog> watchdog_;
 };
 
 std::expected<void, Error> Daemon::State::open_shards() {
@@ -131,11 +134,27 @@ void Daemon::State::run() {
     std::thread cleaner(
         [this] { clean_leftovers(ublk_, [](const std::string& line) { report(line); }); });
     notify_service_manager("READY=1\nSTATUS=Serving");
+    start_watchdog();
     context_.run();
     cleaner.join();
     for (const auto& host : hosts_) {
         host->stop();
     }
+}
+
+void Daemon::State::start_watchdog() {
+    const auto patience = watchdog_patience();
+    if (!patience) {
+        return;
+    }
+    std::vector<Watchdog::Post> shards;
+    for (const auto& host : hosts_) {
+        shards.emplace_back(
+            [&shard = host->shard()](std::function<void()> task) { shard.post(std::move(task)); });
+    }
+    constexpr int feeds_in_patience = 4;
+    watchdog_.emplace(context_, *patience / feeds_in_patience, std::move(shards),
+                      [] { notify_service_manager("WATCHDOG=1"); });
 }
 
 // What a predecessor had attached, before anything else may want the same LUN.
