@@ -175,6 +175,15 @@ void UnixListener::remove() {
     }
 }
 
+std::expected<void, Error> UnixListener::share_with(gid_t group) {
+    constexpr uid_t same_owner = static_cast<uid_t>(-1);
+    if (lchown(path_.c_str(), same_owner, group) != 0 ||
+        chmod(path_.c_str(), S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP) != 0) {
+        return refuse_errno(path_, errno);
+    }
+    return {};
+}
+
 int UnixListener::release_fd() {
     return std::exchange(fd_, -1);
 }

@@ -18,6 +18,8 @@ class UnixListener {
     UnixListener& operator=(UnixListener&&) = delete;
     ~UnixListener(); // removes the socket and closes the descriptor
 
+    // Mode 0660, and that group's.
+    std::expected<void, Error> share_with(gid_t group);
     // Removes the socket if it is still the one that was made here.
     void remove();
     // The descriptor is the caller's to close from here on.

@@ -154,6 +154,11 @@ Json json_of(const ShowRequest& request) {
 
 } // namespace
 
+bool changes_anything(const ControlRequest& request) {
+    return !std::holds_alternative<ListRequest>(request) &&
+           !std::holds_alternative<ShowRequest>(request);
+}
+
 std::string request_line(const ControlRequest& request) {
     return line_of(std::visit([](const auto& one) { return json_of(one); }, request));
 }

@@ -51,6 +51,9 @@ struct ShowRequest {
 
 using ControlRequest = std::variant<AttachRequest, DetachRequest, ListRequest, ShowRequest>;
 
+// False for those that only look.
+[[nodiscard]] bool changes_anything(const ControlRequest& request);
+
 // JSON text of what was asked for (attach and detach: the name of the device in quotes), or why
 // not.
 using ControlReply = std::expected<std::string, Error>;

@@ -1,11 +1,14 @@
 // The steps of initiator/linux/protection.hpp, and what did not work.
 #include "tools/process_setup.hpp"
 
+#include "blockdev/ublk_module.hpp"
+#include "initiator/linux/privileges.hpp"
 #include "initiator/linux/protection.hpp"
 #include "tools/output.hpp"
 
 #include <expected>
 #include <filesystem>
+#include <unistd.h>
 
 namespace uaoe::tools {
 
@@ -27,6 +30,19 @@ void set_up_process(const std::vector<std::string>& folders, const std::string& 
     tell(initiator::become_io_thread());
     for (const Error& error : initiator::protect_process()) {
         report(program + ": " + error.line());
+    }
+}
+
+void give_up_privileges(const std::string& program) {
+    using initiator::Capability;
+    if (const auto control = blockdev::open_ublk_control()) {
+        close(*control);
+    } // else the first LUN that wants ublk says why not
+    if (auto kept = initiator::keep_capabilities(
+            {Capability::net_raw, Capability::net_admin, Capability::sys_admin,
+             Capability::ipc_lock, Capability::sys_ptrace, Capability::dac_read_search});
+        !kept) {
+        report(program + ": " + kept.error().line());
     }
 }
 

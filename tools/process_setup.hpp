@@ -13,4 +13,9 @@ namespace uaoe::tools {
 // `program`: for messages.
 void set_up_process(const std::vector<std::string>& folders, const std::string& program);
 
+// The last step, still before any thread is made: of what root may do, only what serving needs is
+// left; uaoed(8) says what that is and for what. Modules can be loaded no longer: ublk's is loaded
+// here, and nbd's the kernel loads when somebody asks for it.
+void give_up_privileges(const std::string& program);
+
 } // namespace uaoe::tools

@@ -31,9 +31,13 @@ same "devices and links left" "$nothing" "$(devices)"
 rm /etc/modprobe.d/deny.conf
 load nbd
 attach 1.0
-same "front end where nbd is loaded and ublk_drv is not yet" "ublk" "$("$UAOE" list --json | jq -r '.[].frontend')"
+same "front end where nbd is loaded and ublk_drv could not be" "nbd" "$("$UAOE" list --json | jq -r '.[].frontend')"
 detach 1.0
-load ublk_drv
+stop_daemon
+start_daemon # loads it at its start: later it may not
+attach 1.0
+same "front end where nbd is loaded, and ublk_drv can be" "ublk" "$("$UAOE" list --json | jq -r '.[].frontend')"
+detach 1.0
 nothing=$(devices)
 
 # --- the LUN

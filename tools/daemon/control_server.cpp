@@ -12,6 +12,8 @@
 
 #include <chrono>
 #include <filesystem>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <utility>
 
 namespace uaoe::tools {
@@ -41,15 +43,17 @@ struct ControlServer::State : std::enable_shared_from_this<ControlServer::State>
     };
     using ClientPointer = std::shared_ptr<Client>;
 
-    State(asio::io_context& io_context, blockdev::UnixListener unix_listener,
+    State(asio::io_context& io_context, blockdev::UnixListener unix_listener, bool may_group_change,
           Handler request_handler)
         : context(io_context), listener(std::move(unix_listener)),
-          handler(std::move(request_handler)), acceptor(io_context), accept_retry(io_context) {
+          group_may_change(may_group_change), handler(std::move(request_handler)),
+          acceptor(io_context), accept_retry(io_context) {
         acceptor.assign(asio::local::stream_protocol(), listener.release_fd());
     }
 
     void accept();
     void read(const ClientPointer& client);
+    [[nodiscard]] bool may_change(const ClientPointer& client) const;
     void handle_request(const ClientPointer& client, const ErrorCode& error, std::size_t bytes);
     static void watch(const ClientPointer& client);
     void answer(const ClientPointer& client, const ControlReply& reply);
@@ -58,6 +62,7 @@ struct ControlServer::State : std::enable_shared_from_this<ControlServer::State>
 
     asio::io_context& context;
     blockdev::UnixListener listener;
+    bool group_may_change;
     Handler handler;
     asio::local::stream_protocol::acceptor acceptor;
     asio::steady_timer accept_retry;
@@ -111,6 +116,15 @@ void ControlServer::State::read(const ClientPointer& client) {
         });
 }
 
+// By what the kernel says of the process that connected.
+bool ControlServer::State::may_change(const ClientPointer& client) const {
+    ucred peer{};
+    socklen_t bytes = sizeof(peer);
+    const bool is_known =
+        getsockopt(client->socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &peer, &bytes) == 0;
+    return group_may_change || (is_known && (peer.uid == 0 || peer.uid == geteuid()));
+}
+
 void ControlServer::State::handle_request(const ClientPointer& client, const ErrorCode& error,
                                           std::size_t bytes) {
     client->deadline.cancel();
@@ -125,6 +139,15 @@ void ControlServer::State::handle_request(const ClientPointer& client, const Err
               : parse_request(std::string_view(client->request).substr(0, bytes - 1));
     if (!request) {
         answer(client, std::unexpected(request.error()));
+        return;
+    }
+    if (changes_anything(*request) && !may_change(client)) {
+        answer(client, std::unexpected(
+                           Error{.what = "uaoed refuses to change anything",
+                                 .why = "only root may; the group of its control socket may look",
+                                 .what_to_do = "do it as root, or see control_group_changes in "
+                                               "uaoe.toml(5)",
+                                 .exit_code = ExitCode::no_permission}));
         return;
     }
     watch(client);
@@ -164,8 +187,8 @@ void ControlServer::State::end(const ClientPointer& client) {
     static_cast<void>(client->socket.close(ignored));
 }
 
-std::expected<std::unique_ptr<ControlServer>, Error>
-ControlServer::listen(asio::io_context& context, const std::string& path, Handler handler) {
+std::expected<blockdev::UnixListener, Error> ControlServer::bind(const std::string& path,
+                                                                 const Access& access) {
     std::error_code failed;
     const std::filesystem::path folder = std::filesystem::path(path).parent_path();
     if (!folder.empty()) {
@@ -179,12 +202,20 @@ ControlServer::listen(asio::io_context& context, const std::string& path, Handle
         }
         return std::unexpected(std::move(error));
     }
-    auto state = std::make_shared<State>(context, std::move(*listener), std::move(handler));
-    state->accept();
-    return std::unique_ptr<ControlServer>(new ControlServer(std::move(state)));
+    if (access.group) {
+        if (auto shared = listener->share_with(*access.group); !shared) {
+            return std::unexpected(std::move(shared.error()));
+        }
+    }
+    return listener;
 }
 
-ControlServer::ControlServer(std::shared_ptr<State> state) : state_(std::move(state)) {}
+ControlServer::ControlServer(asio::io_context& context, blockdev::UnixListener listener,
+                             const Access& access, Handler handler)
+    : state_(std::make_shared<State>(context, std::move(listener), access.group_may_change,
+                                     std::move(handler))) {
+    state_->accept();
+}
 
 ControlServer::~ControlServer() {
     close();

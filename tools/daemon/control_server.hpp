@@ -1,8 +1,10 @@
 // The control socket of uaoed: listens, reads one request a connection, and writes the reply when
 // the daemon has one. Everything is on the io_context's thread, and nothing a client sends or
-// leaves unsent holds up anybody else.
+// leaves unsent holds up anybody else. Who may ask for what, the kernel's word on the client
+// decides (SO_PEERCRED).
 #pragma once
 
+#include "blockdev/unix_listener.hpp"
 #include "initiator/linux/error.hpp"
 #include "tools/control_protocol.hpp"
 
@@ -10,7 +12,9 @@
 #include <expected>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <sys/types.h>
 
 namespace boost::asio {
 class io_context;
@@ -28,9 +32,17 @@ class ControlServer {
 
     static constexpr std::size_t connections_count_max = 64; // more are closed at once
 
-    // Makes the folder of `path` if it is missing. The socket has mode 0600: it is root's.
-    static std::expected<std::unique_ptr<ControlServer>, Error>
-    listen(boost::asio::io_context& context, const std::string& path, Handler handler);
+    // Whoever the daemon runs as, and root, may do everything.
+    struct Access {
+        std::optional<gid_t> group;    // may list and show
+        bool group_may_change = false; // and all the rest
+    };
+
+    // The socket. Makes its folder if it is missing.
+    static std::expected<blockdev::UnixListener, Error> bind(const std::string& path,
+                                                             const Access& access);
+    ControlServer(boost::asio::io_context& context, blockdev::UnixListener listener,
+                  const Access& access, Handler handler);
     ~ControlServer();
     ControlServer(const ControlServer&) = delete;
     ControlServer& operator=(const ControlServer&) = delete;
@@ -40,7 +52,6 @@ class ControlServer {
 
   private:
     struct State;
-    explicit ControlServer(std::shared_ptr<State> state);
     std::shared_ptr<State> state_;
 };
 

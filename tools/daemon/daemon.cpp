@@ -7,6 +7,7 @@
 #include "tools/daemon/watchdog.hpp"
 #include "tools/leftovers.hpp"
 #include "tools/output.hpp"
+#include "tools/process_setup.hpp"
 #include "tools/whole_file.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -16,6 +17,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fmt/format.h>
+#include <grp.h>
 #include <optional>
 #include <thread>
 #include <unistd.h>
@@ -44,7 +46,7 @@ class Daemon::State {
     }
 
     std::expected<void, Error> open_shards();
-    std::expected<void, Error> listen();
+    void listen(blockdev::UnixListener listener, const ControlServer::Access& access);
     void run();
 
   private:
@@ -72,7 +74,7 @@ class Daemon::State {
     asio::signal_set reload_signal_;
     UblkAccess ublk_;
     LunTable::Hosts hosts_;
-    std::unique_ptr<ControlServer> server_;
+    std::optional<ControlServer> server_;
     std::atomic<bool> ending_ = false;
     LunTable table_;
     std::optional<Watchdog> watchdog_;
@@ -109,18 +111,34 @@ std::expected<void, Error> Daemon::State::open_shards() {
     return {};
 }
 
-std::expected<void, Error> Daemon::State::listen() {
-    auto server =
-        ControlServer::listen(context_, options_.control_path,
-                              [this](const ControlRequest& request, ControlServer::Reply reply,
-                                     ControlServer::IsGone is_gone) {
-                                  handle(request, std::move(reply), std::move(is_gone));
-                              });
-    if (!server) {
-        return std::unexpected(std::move(server.error()));
+namespace {
+
+constexpr const char* control_group_default = "uaoe";
+
+// The name is in the configuration, or is one that packages make and other installations need not.
+std::expected<ControlServer::Access, Error> control_access(const DaemonConfig& config) {
+    ControlServer::Access access{.group = std::nullopt,
+                                 .group_may_change = config.control_group_changes};
+    const std::string name = config.control_group.value_or(control_group_default);
+    if (const group* const found = name.empty() ? nullptr : getgrnam(name.c_str())) {
+        access.group = found->gr_gid;
+    } else if (config.control_group && !name.empty()) {
+        return std::unexpected(Error{.what = "cannot open the control socket to " + name,
+                                     .why = "there is no such group",
+                                     .what_to_do = "`groupadd --system " + name +
+                                                   "` makes it; mend control_group otherwise"});
     }
-    server_ = std::move(*server);
-    return {};
+    return access;
+}
+
+} // namespace
+
+void Daemon::State::listen(blockdev::UnixListener listener, const ControlServer::Access& access) {
+    server_.emplace(context_, std::move(listener), access,
+                    [this](const ControlRequest& request, ControlServer::Reply reply,
+                           ControlServer::IsGone is_gone) {
+                        handle(request, std::move(reply), std::move(is_gone));
+                    });
 }
 
 void Daemon::State::run() {
@@ -329,11 +347,18 @@ std::expected<std::unique_ptr<Daemon>, Error> Daemon::make(const DaemonOptions& 
         static_cast<void>(write_whole_file(config_before_path(folder.string()),
                                            config_text(*config), FileSync::none));
     }
-    auto state = std::make_unique<State>(options, std::move(*config), std::move(*store));
     // First, because it is what tells two daemons apart.
-    if (auto listening = state->listen(); !listening) {
-        return std::unexpected(std::move(listening.error()));
+    const auto access = control_access(*config);
+    if (!access) {
+        return std::unexpected(access.error());
     }
+    auto listener = ControlServer::bind(options.control_path, *access);
+    if (!listener) {
+        return std::unexpected(std::move(listener.error()));
+    }
+    give_up_privileges("uaoed");
+    auto state = std::make_unique<State>(options, std::move(*config), std::move(*store));
+    state->listen(std::move(*listener), *access);
     if (auto opened = state->open_shards(); !opened) {
         return std::unexpected(std::move(opened.error()));
     }

@@ -25,7 +25,8 @@ struct DaemonOptions {
 
 class Daemon {
   public:
-    // Reads the configuration, opens the interfaces, listens. Attaches nothing yet.
+    // Reads the configuration, listens, gives up the privileges of the calling thread that it does
+    // not need, opens the interfaces. Attaches nothing yet.
     static std::expected<std::unique_ptr<Daemon>, Error> make(const DaemonOptions& options);
     ~Daemon();
     Daemon(const Daemon&) = delete;

@@ -113,3 +113,10 @@ TEST_CASE("garbage is refused, not believed") {
     CHECK_FALSE(parse_request(std::string(4000, '[')).has_value());
     CHECK_FALSE(parse_request(std::string(4000, '\0')).has_value());
 }
+
+TEST_CASE("only looking is known to change nothing") {
+    CHECK_FALSE(changes_anything(ListRequest{}));
+    CHECK_FALSE(changes_anything(ShowRequest{.target = "1.0"}));
+    CHECK(changes_anything(AttachRequest{.address = {1, 0}}));
+    CHECK(changes_anything(DetachRequest{.target = "1.0"}));
+}
