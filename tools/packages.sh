@@ -2,7 +2,7 @@
 # Which Debian packages a build, the quickstart and the tests need, and how they get there. Sourced by tools/quickstart
 # and tests/run; not run by itself.
 
-packages_build="cmake ninja-build g++ pkg-config libboost1.81-dev liburing-dev libnl-3-dev libnl-route-3-dev
+packages_build="cmake scdoc ninja-build g++ pkg-config libboost1.81-dev liburing-dev libnl-3-dev libnl-route-3-dev
 libnl-genl-3-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev libsystemd-dev libfmt-dev doctest-dev"
 packages_quickstart="vblade iproute2 e2fsprogs libnbd-bin jq"
 # For tests/guest. The guests' kernels are not among them: tests/guest/fetch-kernel downloads and unpacks them.
