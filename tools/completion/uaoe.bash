@@ -1,0 +1,13 @@
+# bash completion for uaoe(8) and uaoed(8). What there is to complete, @UAOE_COMPLETE@ says.
+_uaoe() {
+    local cur prev words cword line
+    _get_comp_words_by_ref -n := cur prev words cword || return
+    COMPREPLY=()
+    while IFS= read -r line; do
+        if [ "$line" = :files ]; then
+            _filedir
+            return
+        fi
+        COMPREPLY+=("${line%%$'\t'*}")
+    done < <(@UAOE_COMPLETE@ "${words[@]:0:cword}" "$cur")
+} && complete -F _uaoe uaoe uaoed
