@@ -8,7 +8,7 @@ packages_quickstart="vblade iproute2 e2fsprogs libnbd-bin jq"
 # For tests/guest. The guests' kernels are not among them: tests/guest/fetch-kernel downloads and unpacks them.
 packages_guest="qemu-system-x86 busybox-static cpio kmod xz-utils mdadm xfsprogs nbd-client socat udev"
 packages_tests="shellcheck vblade iproute2 e2fsprogs libnbd-bin qemu-utils fio jq procps python3-minimal
-bash-completion zsh fish"
+bash-completion zsh fish lintian dpkg-dev"
 packages_bench="valgrind" # beside those of the tests
 
 # become_root "$0" "$@": runs the script again under sudo when it is not root.
