@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Completion in bash, zsh and fish: the shells' own machinery is given a command line, and what it offers is compared. With
 # a target on the wire and one attached; and without uaoed, when it has to be quiet.
-export LIMIT_SECONDS=120
+export LIMIT_SECONDS=220
 completion=$(cd "$(dirname "$0")/../../tools/completion" && pwd)
 # shellcheck source=tests/interop/lib.sh
 . "$(dirname "$0")/lib.sh"
