@@ -141,13 +141,14 @@ start_vblade_with_disk() {
 
 # run_jobs DEVICE: each of ${jobs[@]} ("NAME RW BLOCK_SIZE DEPTH SECONDS"), one after the other in one fio, because each
 # start of fio takes longer than a job under emulation; half a second to get going does not count. Prints lines "NAME
-# REQUESTS_A_SECOND LONGEST_MS".
+# REQUESTS_A_SECOND LONGEST_MS". ${job_options[@]}: more options of fio for each job.
+job_options=()
 run_jobs() {
     local job name rw block_size depth time options=()
     for job in "${jobs[@]}"; do
         read -r name rw block_size depth time <<<"$job"
         options+=(--name="$name" --stonewall --filename="$1" --rw="$rw" --bs="$block_size" --iodepth="$depth" --runtime="$time"
-            --ramp_time=500ms --time_based --ioengine=libaio --direct=1 --thread --norandommap --randrepeat=0)
+            --ramp_time=500ms --time_based --ioengine=libaio --direct=1 --thread --norandommap --randrepeat=0 "${job_options[@]}")
     done
     fio --output-format=json --output=jobs.json "${options[@]}" 2>jobs.err || fail "fio on $1: $(tail -n 2 jobs.err)"
     sed -i -n '/^{/,$p' jobs.json
