@@ -87,7 +87,7 @@ int run(const Options& options) {
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals, nullptr); // before the shard's thread is made
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr); // before any thread is made
     const auto address = proto::parse_address(options.address);
     if (!address) {
         return bench::fail("bench_ublk", "malformed address");
@@ -105,10 +105,13 @@ int run(const Options& options) {
     if (device == nullptr) {
         return bench::fail("bench_ublk", "cannot attach " + options.address);
     }
-    std::thread thread([&shard] { (*shard)->run(); });
-    const int code = serve(**shard, *device, options, signals);
-    (*shard)->stop();
-    thread.join();
+    int code = 0;
+    std::thread front_end([&] { // the shard belongs to the thread that opened it
+        code = serve(**shard, *device, options, signals);
+        (*shard)->stop();
+    });
+    (*shard)->run();
+    front_end.join();
     return code;
 }
 

@@ -85,6 +85,6 @@ if [ -n "${daemon_pid:-}" ]; then
     "$UAOE" list
     for slot in 0 1; do
         "$UAOE" show 1.$slot --json >show.json 2>/dev/null || continue
-        jq -c '{address, paths: [.paths[] | {sent, retransmitted, spurious, srtt_us, cwnd}]}' show.json || true
+        jq -c '{address, fenced_writes, paths: [.paths[] | {sent, retransmitted, spurious, srtt_us, cwnd}]}' show.json || true
     done
 fi

@@ -8,10 +8,10 @@ map(select(.kind == "guest")) | sort_by([.target, .mtu_bytes, .loss_percent]) as
 | ($all | group_by([.target, .mtu_bytes, .loss_percent])[]
 | . as $group | .[0] as $one
 | def cell($job; $contender): first($group[] | select(.job == $job and .contender == $contender)) // null;
-  def rows(f): $jobs[] as $job | select(any($group[]; .job == $job)) | "  " + ($job | pad(18)) + ([$contenders[] as $c | cell($job; $c) | if . == null then "-" else f end | pad(24)] | join(""));
+  def rows(f): $jobs[] as $job | select(any($group[]; .job == $job)) | "  " + ($job | pad(18)) + ([$contenders[] as $c | cell($job; $c) | if . == null then "-" else f end | pad(30)] | join(""));
   "",
   "\($one.target), MTU \($one.mtu_bytes), loss \($one.loss_percent) %, \($one.boots) boots, \($one.rounds) rounds. Operations a second: ratio to aoe (range); of aoe itself the figure",
-  "  " + ("" | pad(18)) + ($contenders | map(pad(24)) | join("")),
+  "  " + ("" | pad(18)) + ($contenders | map(pad(30)) | join("")),
   rows(if .contender == "aoe" or .ratio == null then "\(.per_s | figure)" else "\(.ratio | figure) (\(.ratio_min | figure)..\(.ratio_max | figure))" end),
-  "  CPU seconds per GiB of the whole guest (of the initiator's process, of the target's, of fio; the rest is the kernel's)",
-  rows("\(.cpu_s_per_gib | figure) (\(.initiator_cpu_s_per_gib | figure), \(.target_cpu_s_per_gib | figure), \(.fio_cpu_s_per_gib | figure))"))
+  "  CPU time for each GiB: ratio to aoe, seconds of the whole guest (of the initiator's process, of the target's, of fio)",
+  rows((if .contender == "aoe" or .cpu_ratio == null then "" else "\(.cpu_ratio): " end) + "\(.cpu_s_per_gib | figure) (\(.initiator_cpu_s_per_gib | figure), \(.target_cpu_s_per_gib | figure), \(.fio_cpu_s_per_gib | figure))"))
