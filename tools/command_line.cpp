@@ -31,13 +31,28 @@ std::string one_line(std::string text) {
     return text;
 }
 
-// CLI11 only says that a command is missing.
-std::string command_mistake(const std::vector<std::string>& arguments, const char* text) {
-    if (arguments.empty()) {
-        return "name a command: discover, attach, detach, list, show, serve, identify or ping";
+// "discover, attach or ping"
+std::string names_of(const std::vector<const CLI::App*>& commands) {
+    std::string text;
+    for (std::size_t i = 0; i < commands.size(); ++i) {
+        text += (i == 0 ? "" : i + 1 == commands.size() ? " or " : ", ") + commands[i]->get_name();
     }
-    return arguments.front().starts_with('-') ? one_line(text)
-                                              : "there is no command \"" + arguments.front() + "\"";
+    return text;
+}
+
+// CLI11 only says that a command is missing. `app`: the last one that was understood; `next`: the
+// word behind it.
+std::string mistake_text(const CLI::App& app, const std::string& next, const char* text) {
+    const auto commands = app.get_subcommands(nullptr);
+    if (commands.empty() || next.starts_with('-')) {
+        return one_line(text);
+    }
+    const bool is_top = app.get_parent() == nullptr;
+    if (next.empty()) {
+        return (is_top ? "name a command: " : "say what to do: ") + names_of(commands);
+    }
+    return is_top ? "there is no command \"" + next + "\""
+                  : "there is no \"" + next + "\"; say " + names_of(commands);
 }
 
 } // namespace
@@ -56,6 +71,9 @@ parse_command_line(const std::vector<std::string>& arguments) {
     DetachOptions detach;
     ListOptions list;
     ShowOptions show;
+    ConfigOptions config;
+    MaskOptions mask;
+    ReserveOptions reserve;
     const std::map<const CLI::App*, std::function<CommandOptions()>> commands = {
         {add_discover(app, discover), [&] { return discover; }},
         {add_attach(app, attach), [&] { return attach; }},
@@ -65,10 +83,13 @@ parse_command_line(const std::vector<std::string>& arguments) {
         {add_serve(app, serve), [&] { return serve; }},
         {add_identify(app, identify), [&] { return identify; }},
         {add_ping(app, ping), [&] { return ping; }},
+        {add_config(app, config), [&] { return config; }},
+        {add_mask(app, mask), [&] { return mask; }},
+        {add_reserve(app, reserve), [&] { return reserve; }},
     };
+    const std::vector<std::string> words = verb_first(join_nbd_device(arguments));
     try {
-        const std::vector<std::string> joined = join_nbd_device(arguments);
-        std::vector<std::string> reversed(joined.rbegin(), joined.rend());
+        std::vector<std::string> reversed(words.rbegin(), words.rend());
         app.parse(reversed);
     } catch (const CLI::ParseError& error) {
         if (error.get_exit_code() == 0) {
@@ -76,10 +97,16 @@ parse_command_line(const std::vector<std::string>& arguments) {
             app.exit(error, output, output);
             return std::unexpected(NothingToRun{.output = output.str(), .error = {}});
         }
-        const auto used = app.get_subcommands();
-        const std::string name = used.empty() ? "uaoe" : "uaoe " + used.front()->get_name();
-        const std::string mistake =
-            used.empty() ? command_mistake(arguments, error.what()) : one_line(error.what());
+        const CLI::App* last = &app;
+        std::string name = "uaoe";
+        std::size_t words_count = 0;
+        while (!last->get_subcommands().empty()) {
+            last = last->get_subcommands().front();
+            name += " " + last->get_name();
+            ++words_count;
+        }
+        const std::string next = words_count < words.size() ? words[words_count] : std::string();
+        const std::string mistake = mistake_text(*last, next, error.what());
         return std::unexpected(
             NothingToRun{.exit_code = ExitCode::usage,
                          .output = {},

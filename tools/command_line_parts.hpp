@@ -42,6 +42,9 @@ CLI::Option* add_time(CLI::App& command, const std::string& name, Unit& value, s
 // "--nbd-device" takes a device if one follows; CLI11 would take the address, too.
 [[nodiscard]] std::vector<std::string> join_nbd_device(const std::vector<std::string>& arguments);
 
+// "config 1.0 get" is as good as "config get 1.0".
+[[nodiscard]] std::vector<std::string> verb_first(std::vector<std::string> arguments);
+
 // One for each command; the options live as long as the App.
 CLI::App* add_discover(CLI::App& app, DiscoverOptions& options);
 CLI::App* add_identify(CLI::App& app, IdentifyOptions& options);
@@ -51,5 +54,8 @@ CLI::App* add_attach(CLI::App& app, AttachOptions& options);
 CLI::App* add_detach(CLI::App& app, DetachOptions& options);
 CLI::App* add_list(CLI::App& app, ListOptions& options);
 CLI::App* add_show(CLI::App& app, ShowOptions& options);
+CLI::App* add_config(CLI::App& app, ConfigOptions& options);
+CLI::App* add_mask(CLI::App& app, MaskOptions& options);
+CLI::App* add_reserve(CLI::App& app, ReserveOptions& options);
 
 } // namespace uaoe::tools
