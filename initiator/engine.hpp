@@ -9,7 +9,8 @@
 //   transmit again while (poll_event()) ...                   news poll_timeout() when to call
 //   handle_timeout() if nothing else happens
 // Nothing is called back from inside an input. After construction nothing allocates on the data
-// path: submit, handle_frame of ATA replies, handle_timeout, poll_*. Discovery of a new target may.
+// path: submit, handle_frame of ATA replies, handle_timeout, poll_*. Discovery of a new target and
+// administrative questions may.
 #pragma once
 
 #include "initiator/admin_question.hpp"

@@ -79,6 +79,7 @@ Administered AdminSession::target() {
     return {.address = status_.address,
             .patience = patience_,
             .damages_mask_lists = damages_mask_lists(status_.identify),
+            .has_smart_off = status_.identify.smart_supported && !status_.identify.smart_enabled,
             .ask = [this](initiator::AdminQuestion question) { return ask(std::move(question)); }};
 }
 

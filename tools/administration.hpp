@@ -26,6 +26,7 @@ struct Administered {
     initiator::Duration patience = std::chrono::seconds{3}; // for each answer
     // vblade up to version 25: see mask_steps.cpp.
     bool damages_mask_lists = false;
+    bool has_smart_off = false; // its disk can SMART, and it is switched off
     Ask ask;
 };
 

@@ -74,6 +74,7 @@ parse_command_line(const std::vector<std::string>& arguments) {
     ConfigOptions config;
     MaskOptions mask;
     ReserveOptions reserve;
+    SmartOptions smart;
     const std::map<const CLI::App*, std::function<CommandOptions()>> commands = {
         {add_discover(app, discover), [&] { return discover; }},
         {add_attach(app, attach), [&] { return attach; }},
@@ -83,6 +84,7 @@ parse_command_line(const std::vector<std::string>& arguments) {
         {add_serve(app, serve), [&] { return serve; }},
         {add_identify(app, identify), [&] { return identify; }},
         {add_ping(app, ping), [&] { return ping; }},
+        {add_smart(app, smart), [&] { return smart; }},
         {add_config(app, config), [&] { return config; }},
         {add_mask(app, mask), [&] { return mask; }},
         {add_reserve(app, reserve), [&] { return reserve; }},

@@ -7,6 +7,7 @@
 #include "initiator/linux/link_kind.hpp"
 #include "proto/address.hpp"
 #include "proto/ethernet.hpp"
+#include "proto/smart.hpp"
 #include "tools/control_protocol.hpp"
 
 #include <chrono>
@@ -90,6 +91,14 @@ struct ReserveOptions {
     bool force = false;                  // of release
 };
 
+struct SmartOptions {
+    AdminOptions admin;
+    bool log = false;
+    bool enable = false;
+    std::optional<proto::SmartTest> test;
+    bool follow = false; // the test, to its end
+};
+
 struct AttachOptions {
     std::string control_path = control_socket_default;
     AttachRequest request;
@@ -113,7 +122,7 @@ struct ShowOptions {
 
 using CommandOptions = std::variant<DiscoverOptions, ServeOptions, IdentifyOptions, PingOptions,
                                     AttachOptions, DetachOptions, ListOptions, ShowOptions,
-                                    ConfigOptions, MaskOptions, ReserveOptions>;
+                                    ConfigOptions, MaskOptions, ReserveOptions, SmartOptions>;
 
 // There is no command to run: --help, --version, or wrong usage.
 struct NothingToRun {

@@ -1,4 +1,4 @@
-// The grammars of the commands that administer a target: config, mask, reserve.
+// The grammars of the commands that administer a target: smart, config, mask, reserve.
 #include "tools/command_line_parts.hpp"
 
 #include "proto/aoe.hpp"
@@ -99,6 +99,18 @@ constexpr const char* reserve_release_footer = R"(Examples:
   uaoe reserve release 1.0 -i eth1
   uaoe reserve release 1.0 --force -i eth1      also when it is reserved for others)";
 
+constexpr const char* smart_footer =
+    R"(What the disk behind the target says of its health. KIND: an attribute at its limit means a failure
+is near (fail), or that the disk is worn (age); FAIL: it is there now, or was once. The exit code is 1
+when the disk says that it is failing. A self-test runs inside the disk, beside its work.
+Targets that serve a file, as vblade does, have no SMART.
+
+Examples:
+  uaoe smart 1.0 -i eth1
+  uaoe smart 1.0 -i eth1 --json | jq '.attributes[] | select(.failed != "never")'
+  uaoe smart 1.0 -i eth1 --test short --follow
+  uaoe smart 1.0 -i eth1 --log)";
+
 constexpr std::size_t macs_max = 255; // counts are one octet
 
 proto::MacAddress mac_of(const std::string& text) {
@@ -129,16 +141,19 @@ void add_macs(CLI::App& command, std::vector<proto::MacAddress>& macs, bool requ
     option->type_name("")->required(required)->expected(required ? 1 : 0, 100'000);
 }
 
+void add_admin(CLI::App& command, AdminOptions& options) {
+    add_address(command, options.address);
+    add_interfaces(command, options.interfaces)->required();
+    add_time(command, "--wait", options.wait, 1, milliseconds_max,
+             "How long to wait for the target, and for each of its answers");
+    command.add_flag("--json", options.json, "A JSON object");
+}
+
 template <class Options>
 CLI::App* add_verb(CLI::App& command, const char* name, const char* what, const char* footer,
                    Options& options, typename Options::Verb verb) {
     CLI::App* added = command.add_subcommand(name, what);
-    AdminOptions& admin = options.admin;
-    add_address(*added, admin.address);
-    add_interfaces(*added, admin.interfaces)->required();
-    add_time(*added, "--wait", admin.wait, 1, milliseconds_max,
-             "How long to wait for the target, and for each of its answers");
-    added->add_flag("--json", admin.json, "A JSON object");
+    add_admin(*added, options.admin);
     added->footer(footer);
     added->parse_complete_callback([&options, verb] { options.verb = verb; });
     return added;
@@ -153,6 +168,32 @@ std::vector<std::string> verb_first(std::vector<std::string> arguments) {
         std::swap(arguments[1], arguments[2]);
     }
     return arguments;
+}
+
+CLI::App* add_smart(CLI::App& app, SmartOptions& options) {
+    CLI::App* command =
+        app.add_subcommand("smart", "Shows the disk's health and attributes, runs self-tests");
+    add_admin(*command, options.admin);
+    CLI::Option* log = command->add_flag("--log", options.log, "The self-tests that were done");
+    CLI::Option* enable = command->add_flag("--enable", options.enable, "Switch SMART on");
+    CLI::Option* test = command
+                            ->add_option_function<std::string>(
+                                "--test",
+                                [&options](const std::string& text) {
+                                    options.test = text == "short"  ? proto::SmartTest::short_test
+                                                   : text == "long" ? proto::SmartTest::extended
+                                                                    : proto::SmartTest::abort;
+                                },
+                                "Start a self-test, or end the one that runs")
+                            ->check(CLI::IsMember({"short", "long", "abort"}))
+                            ->type_name("short|long|abort")
+                            ->excludes(log)
+                            ->excludes(enable);
+    enable->excludes(log);
+    command->add_flag("--follow", options.follow, "Wait for the self-test's end, and show it")
+        ->needs(test);
+    command->footer(smart_footer);
+    return command;
 }
 
 CLI::App* add_config(CLI::App& app, ConfigOptions& options) {

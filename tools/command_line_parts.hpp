@@ -57,5 +57,6 @@ CLI::App* add_show(CLI::App& app, ShowOptions& options);
 CLI::App* add_config(CLI::App& app, ConfigOptions& options);
 CLI::App* add_mask(CLI::App& app, MaskOptions& options);
 CLI::App* add_reserve(CLI::App& app, ReserveOptions& options);
+CLI::App* add_smart(CLI::App& app, SmartOptions& options);
 
 } // namespace uaoe::tools

@@ -91,6 +91,23 @@ TEST_CASE("reserve: its verbs") {
     CHECK(release.force);
 }
 
+TEST_CASE("smart: its options") {
+    const auto plain = parsed<SmartOptions>({"smart", "1.0", "-i", "eth1"});
+    CHECK_FALSE(plain.test.has_value());
+    CHECK_FALSE(plain.log);
+    const auto test = parsed<SmartOptions>(
+        {"smart", "1.0", "-i", "eth1", "--test", "long", "--follow", "--json"});
+    CHECK(test.test == proto::SmartTest::extended);
+    CHECK(test.follow);
+    CHECK(test.admin.json);
+    CHECK(parsed<SmartOptions>({"smart", "1.0", "-i", "x", "--log"}).log);
+    CHECK(parsed<SmartOptions>({"smart", "1.0", "-i", "x", "--enable"}).enable);
+    CHECK(contains(refusal({"smart", "1.0", "-i", "x", "--test", "captive"}), "short"));
+    CHECK(contains(refusal({"smart", "1.0", "-i", "x", "--follow"}), "--test"));
+    CHECK(contains(refusal({"smart", "1.0", "-i", "x", "--test", "short", "--log"}), "--log"));
+    CHECK(contains(refusal({"smart", "1.0"}), "--interface"));
+}
+
 TEST_CASE("what is wrong is said by the command it is wrong in") {
     CHECK(contains(refusal({"config"}), "uaoe config: say what to do: get, set, test or clear"));
     CHECK(contains(refusal({"mask", "drop", "1.0"}), "there is no \"drop\"; say list, add"));
@@ -122,7 +139,8 @@ TEST_CASE("what is wrong is said by the command it is wrong in") {
 
 TEST_CASE("each verb has a help with an example that is a command line") {
     for (const std::vector<std::string>& command :
-         std::vector<std::vector<std::string>>{{"config"},
+         std::vector<std::vector<std::string>>{{"smart"},
+                                               {"config"},
                                                {"config", "get"},
                                                {"config", "set"},
                                                {"config", "test"},
