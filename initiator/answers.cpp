@@ -104,8 +104,10 @@ void Engine::State::handle_frame(Time now, PortIndex port, proto::ConstBytes byt
         ++counters.not_for_us;
         return;
     }
-    if (is_boot || tag.slot == tag_slot_query_config) {
-        if (frame->command == proto::Command::query_config) {
+    if (is_boot || tag.slot >= tag_slot_administration) {
+        if (!is_boot && tag.slot == tag_slot_administration) {
+            handle_administration(now, port, *frame);
+        } else if (frame->command == proto::Command::query_config) {
             handle_query_config(now, port, *frame);
         } else {
             ++counters.mismatched;

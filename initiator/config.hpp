@@ -19,7 +19,7 @@ struct EngineConfig {
     std::uint32_t targets_count_max = 4096;  // discovered LUNs
     std::uint32_t devices_count_max = 256;   // attached LUNs
     std::uint32_t paths_per_target_max = 16; // (port, target MAC) pairs of one LUN
-    std::uint32_t commands_count_max = 4096; // in flight over all devices, <= 8191
+    std::uint32_t commands_count_max = 4096; // in flight over all devices, <= 8190
     // Finished writes of which a copy may still be on its way, beside those that keep their
     // commands' slots.
     std::uint32_t fences_count_max = 32768;

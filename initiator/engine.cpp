@@ -58,6 +58,7 @@ Engine::State::State(const EngineConfig& engine_config)
       commands_reserved_for_splits(commands_reserved_for_identify), fences(config.fences_count_max),
       scratch_blocks(scratch_blocks_count),
       query_generation(static_cast<std::uint16_t>(config.tag_generation_first)),
+      administration(config.shard_index, config.tag_generation_first, config.linger),
       events(events_count_max) {
     UAOE_ASSERT(config.shard_index < tag_shards_max);
     UAOE_ASSERT(config.rto_min > Duration::zero() && config.rto_max >= config.rto_min);
@@ -109,6 +110,7 @@ Engine::State::~State() {
     timers.disarm(discover_timer);
     timers.disarm(linger_timer);
     timers.disarm(settle_timer);
+    timers.disarm(administration_timer);
 }
 
 // A full ring drops the oldest: news is for people, who rather hear the latest.
@@ -160,6 +162,10 @@ bool Engine::probe(Time /*now*/, proto::Address address) {
     return state_->probe(address);
 }
 
+std::expected<void, AskError> Engine::ask(Time now, AdminQuestion question) {
+    return state_->ask(now, std::move(question));
+}
+
 std::expected<DeviceIndex, AttachError> Engine::attach(Time now, proto::Address address,
                                                        const DeviceOptions& options) {
     return state_->attach(now, address, options);
@@ -194,6 +200,10 @@ Request* Engine::poll_completion() {
 
 std::optional<Event> Engine::poll_event() {
     return state_->poll_event();
+}
+
+std::optional<AdminAnswer> Engine::poll_answer() {
+    return state_->administration.poll_answer();
 }
 
 std::optional<Time> Engine::poll_timeout() const {

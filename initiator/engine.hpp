@@ -9,9 +9,11 @@
 //   transmit again while (poll_event()) ...                   news poll_timeout() when to call
 //   handle_timeout() if nothing else happens
 // Nothing is called back from inside an input. After construction nothing allocates on the data
-// path: submit, handle_frame of ATA replies, handle_timeout, poll_*. Discovery of a new target may.
+// path: submit, handle_frame of ATA replies, handle_timeout, poll_*. Discovery of a new target and
+// administrative questions may.
 #pragma once
 
+#include "initiator/admin_question.hpp"
 #include "initiator/config.hpp"
 #include "initiator/device.hpp"
 #include "initiator/request.hpp"
@@ -82,6 +84,10 @@ class Engine {
     // Asks every path of a target for its configuration (a frame that touches no data); each answer
     // is an Event probe_answered. False when there is no such target.
     bool probe(Time now, proto::Address address);
+    // Asks a target an administrative question, over its paths in turns; attached or not, and
+    // beside its requests. One at a time: the next one after poll_answer() gave the answer, which
+    // comes in any case: silence is one.
+    std::expected<void, AskError> ask(Time now, AdminQuestion question);
     // Opens a discovered target for requests.
     std::expected<DeviceIndex, AttachError> attach(Time now, proto::Address address,
                                                    const DeviceOptions& options);
@@ -100,6 +106,7 @@ class Engine {
     bool poll_transmit(Time now, Transmit& transmit);
     Request* poll_completion();
     std::optional<Event> poll_event();
+    std::optional<AdminAnswer> poll_answer();
     std::optional<Time> poll_timeout() const;
 
     // ---- getters ----

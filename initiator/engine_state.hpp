@@ -1,6 +1,7 @@
 // The inside of the engine: all of its state, and the rules grouped by the file that holds them.
 #pragma once
 
+#include "initiator/administration.hpp"
 #include "initiator/command.hpp"
 #include "initiator/engine.hpp"
 #include "initiator/target.hpp"
@@ -43,6 +44,12 @@ struct Engine::State {
     Target* find_or_add_target(proto::Address address);
     Path* find_or_add_path(Target& target, PortIndex port, const proto::MacAddress& mac,
                            std::uint32_t buffer_count);
+
+    // ---- ask.cpp: administrative questions ----
+    std::expected<void, AskError> ask(Time now, AdminQuestion question);
+    bool transmit_administration(Time now, Transmit& transmit);
+    void handle_administration(Time now, PortIndex port, const proto::Frame& frame);
+    void arm_administration_timer();
 
     // ---- known_disks.cpp: LUNs of which something is known from before ----
     std::expected<DeviceIndex, AttachError> attach_known(Time now, proto::Address address,
@@ -195,6 +202,7 @@ struct Engine::State {
     Timer discover_timer{TimerKind::discover};
     Timer linger_timer{TimerKind::linger};
     Timer settle_timer{TimerKind::settle};
+    Timer administration_timer{TimerKind::administration};
 
     ProbeQueue probe_queue;
     PayloadQueue payload_queue;
@@ -206,6 +214,8 @@ struct Engine::State {
     std::uint32_t burst_count = 0;      // frames in a row from the first ready device
     std::uint16_t query_generation = 0;
     std::uint32_t discovers_wanted_count = 0; // ports with wants_discover
+
+    Administration administration;
 
     RequestState::Queue completed;
     std::vector<Event> events; // a ring of fixed size

@@ -4,7 +4,8 @@
 //   both can share
 //               a host (drivers/block/aoe/aoenet.c)
 //   bits 27-30  shard: the kernel-side packet filter of each shard looks at these
-//   bits 14-26  slot of the command pool; the highest is no slot: Query Config
+//   bits 14-26  slot of the command pool; the two highest are no slots: administrative questions,
+//   and Query Config of discovery
 //   bits 0-13   generation, counted up by each transmission from that slot
 #pragma once
 
@@ -18,7 +19,8 @@ inline constexpr std::uint32_t tag_userspace_bit = 1U << 31U;
 inline constexpr unsigned tag_shard_shift = 27;
 inline constexpr std::uint32_t tag_shards_max = 16;
 inline constexpr unsigned tag_slot_shift = 14;
-inline constexpr std::uint32_t tag_slots_max = 8191;
+inline constexpr std::uint32_t tag_slots_max = 8190;
+inline constexpr std::uint32_t tag_slot_administration = 8190;
 inline constexpr std::uint32_t tag_slot_query_config = 8191;
 inline constexpr std::uint32_t tag_generation_mask = (1U << tag_slot_shift) - 1;
 

@@ -66,6 +66,10 @@ void Engine::State::handle_timeout(Time now) {
         case TimerKind::settle:
             handle_settle_timer(now);
             break;
+        case TimerKind::administration:
+            administration.handle_timeout(now);
+            arm_administration_timer();
+            break;
         }
     }
 }

@@ -18,6 +18,7 @@ enum class TimerKind : std::uint8_t {
     seek,     // the next one for a known disk that is not found
     linger,   // the first copy of a finished write that may still be on its way
     settle,   // an earlier engine's frames are out of the fabric; then who has not answered since
+    administration, // of an administrative question
 };
 
 struct Timer {

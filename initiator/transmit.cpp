@@ -37,7 +37,8 @@ proto::FrameHeader frame_header(const Port& port, const proto::MacAddress& desti
 
 bool Engine::State::poll_transmit(Time now, Transmit& transmit) {
     if (transmit_discover(transmit) || transmit_seek(transmit) || transmit_probe(now, transmit) ||
-        transmit_identify(now, transmit) || transmit_payload_probe(now, transmit)) {
+        transmit_identify(now, transmit) || transmit_payload_probe(now, transmit) ||
+        transmit_administration(now, transmit)) {
         return true;
     }
     while (!ready.empty()) {

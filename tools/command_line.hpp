@@ -6,6 +6,8 @@
 #include "initiator/linux/error.hpp"
 #include "initiator/linux/link_kind.hpp"
 #include "proto/address.hpp"
+#include "proto/ethernet.hpp"
+#include "proto/smart.hpp"
 #include "tools/control_protocol.hpp"
 
 #include <chrono>
@@ -56,6 +58,47 @@ struct PingOptions {
     bool json = false;
 };
 
+// What the commands that administer a target have in common.
+struct AdminOptions {
+    proto::Address address;
+    std::vector<std::string> interfaces;
+    Milliseconds wait{3000}; // for the target, and for each answer
+    bool json = false;
+};
+
+struct ConfigOptions {
+    enum class Verb : std::uint8_t { get, set, test, clear };
+    AdminOptions admin;
+    Verb verb = Verb::get;
+    std::string string; // of set, never empty; of test
+    bool force = false;
+    bool is_prefix = false;
+};
+
+struct MaskOptions {
+    enum class Verb : std::uint8_t { list, add, remove, clear };
+    AdminOptions admin;
+    Verb verb = Verb::list;
+    std::vector<proto::MacAddress> macs; // of add and remove, at least one
+    bool force = false;
+};
+
+struct ReserveOptions {
+    enum class Verb : std::uint8_t { get, set, force, release };
+    AdminOptions admin;
+    Verb verb = Verb::get;
+    std::vector<proto::MacAddress> macs; // of set and force; none: this host
+    bool force = false;                  // of release
+};
+
+struct SmartOptions {
+    AdminOptions admin;
+    bool log = false;
+    bool enable = false;
+    std::optional<proto::SmartTest> test;
+    bool follow = false; // the test, to its end
+};
+
 struct AttachOptions {
     std::string control_path = control_socket_default;
     AttachRequest request;
@@ -83,7 +126,8 @@ struct ConfigCheckOptions {
 
 using CommandOptions =
     std::variant<DiscoverOptions, ServeOptions, IdentifyOptions, PingOptions, AttachOptions,
-                 DetachOptions, ListOptions, ShowOptions, ConfigCheckOptions>;
+                 DetachOptions, ListOptions, ShowOptions, ConfigOptions, MaskOptions,
+                 ReserveOptions, SmartOptions, ConfigCheckOptions>;
 
 // There is no command to run: --help, --version, or wrong usage.
 struct NothingToRun {

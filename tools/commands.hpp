@@ -16,6 +16,10 @@ using CommandResult = std::expected<ExitCode, Error>;
 [[nodiscard]] CommandResult run_config_check(const ConfigCheckOptions& options);
 [[nodiscard]] CommandResult run_identify(const IdentifyOptions& options);
 [[nodiscard]] CommandResult run_ping(const PingOptions& options);
+[[nodiscard]] CommandResult run_smart(const SmartOptions& options);
+[[nodiscard]] CommandResult run_config(const ConfigOptions& options);
+[[nodiscard]] CommandResult run_mask(const MaskOptions& options);
+[[nodiscard]] CommandResult run_reserve(const ReserveOptions& options);
 
 // These ask a running uaoed.
 [[nodiscard]] CommandResult run_attach(const AttachOptions& options);

@@ -44,11 +44,7 @@ Json short_path(const initiator::PathStatus& path, std::span<const Interface> in
 void add_config_string(Json& json, const std::string& config_string) {
     json["config_string"] = config_string;
     if (!is_utf8(config_string)) {
-        std::string hex;
-        for (const char c : config_string) {
-            hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
-        }
-        json["config_string_hex"] = hex;
+        json["config_string_hex"] = hex_text(config_string);
     }
 }
 

@@ -30,6 +30,12 @@ CommandResult run(const std::vector<std::string>& arguments) {
             return run_identify(options);
         }
         CommandResult operator()(const PingOptions& options) const { return run_ping(options); }
+        CommandResult operator()(const SmartOptions& options) const { return run_smart(options); }
+        CommandResult operator()(const ConfigOptions& options) const { return run_config(options); }
+        CommandResult operator()(const MaskOptions& options) const { return run_mask(options); }
+        CommandResult operator()(const ReserveOptions& options) const {
+            return run_reserve(options);
+        }
         CommandResult operator()(const AttachOptions& options) const { return run_attach(options); }
         CommandResult operator()(const DetachOptions& options) const { return run_detach(options); }
         CommandResult operator()(const ListOptions& options) const { return run_list(options); }

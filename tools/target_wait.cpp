@@ -32,7 +32,21 @@ bool has_path(const initiator::TargetStatus& target, PathState state) {
 }
 
 bool is_enough(const std::optional<initiator::TargetStatus>& target, WaitGoal goal) {
-    return goal == WaitGoal::answers ? target.has_value() : is_usable(target);
+    switch (goal) {
+    case WaitGoal::answers:
+        return target.has_value();
+    case WaitGoal::judged:
+        return target && target->state != TargetState::identifying;
+    case WaitGoal::ready:
+        break;
+    }
+    return is_usable(target);
+}
+
+// Whether its other paths are worth waiting for.
+bool is_complete(const initiator::TargetStatus& target, WaitGoal goal) {
+    return goal == WaitGoal::answers || target.state != TargetState::ready ||
+           !is_being_checked(target);
 }
 
 std::string others_text(std::size_t count) {
@@ -196,13 +210,14 @@ wait_for_target(Session& session, proto::Address address, WaitGoal goal, initiat
         const initiator::Time now = initiator::clock_now();
         usable_since = usable_since.value_or(now);
         const bool is_settled = now - *usable_since >= settle_time;
-        return is_settled && (goal == WaitGoal::answers || !is_being_checked(*target));
+        return is_settled && is_complete(*target, goal);
     });
     if (interrupted && interrupted()) {
         return std::optional<initiator::TargetStatus>{};
     }
     Sighting sighting = look(*session.shard, address);
-    if (!is_enough(sighting.target, goal)) {
+    const bool will_do = goal == WaitGoal::judged && sighting.target;
+    if (!will_do && !is_enough(sighting.target, goal)) {
         return std::unexpected(absent_error(address, session.interface_names(), sighting, wait));
     }
     return sighting.target;

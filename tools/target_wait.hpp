@@ -15,6 +15,7 @@ namespace uaoe::tools {
 
 enum class WaitGoal : std::uint8_t {
     answers, // to Query Config
+    judged,  // to IDENTIFY, too, or known not to; what it said does not matter
     ready,   // IDENTIFY agreed, on every path heard of
 };
 

@@ -110,6 +110,14 @@ bool is_utf8(std::string_view bytes) {
     return true;
 }
 
+std::string hex_text(std::string_view bytes) {
+    std::string text;
+    for (const char c : bytes) {
+        text += fmt::format("{:02x}", static_cast<unsigned char>(c));
+    }
+    return text;
+}
+
 std::string size_text(std::uint64_t bytes) {
     if (bytes < 1024) {
         return fmt::format("{} B", bytes);

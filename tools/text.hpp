@@ -18,6 +18,7 @@ namespace uaoe::tools {
 // At most `characters_max` characters of it; what is cut is shown as "...".
 [[nodiscard]] std::string shortened_text(std::string_view bytes, std::size_t characters_max);
 [[nodiscard]] bool is_utf8(std::string_view bytes);
+[[nodiscard]] std::string hex_text(std::string_view bytes); // "00ff"
 
 [[nodiscard]] std::string size_text(std::uint64_t bytes);                  // "512 B", "1.50 TiB"
 [[nodiscard]] std::string seconds_text(initiator::Duration duration);      // "3.2 s"

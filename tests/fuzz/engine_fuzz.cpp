@@ -24,6 +24,7 @@ constexpr std::uint64_t disk_sectors = 256;
 constexpr std::uint32_t ports_count = 2;
 constexpr std::size_t requests_count = 8;
 constexpr std::size_t history_count = 64;
+constexpr Duration question_patience_max = std::chrono::seconds{5};
 
 // The input as a stream of small numbers; zeroes when it is at its end.
 class Choices {
@@ -122,7 +123,7 @@ class World {
             attach_or_detach(choices);
             break;
         default:
-            choices.below(2) == 0 ? engine_.discover(now_) : void(engine_.probe(now_, lun));
+            look(choices);
         }
         drain();
     }
@@ -135,12 +136,36 @@ class World {
             drain();
         }
         UAOE_ASSERT(std::ranges::none_of(ios_, &Io::is_lent));
+        if (is_asking_) {
+            advance(question_patience_max + std::chrono::seconds{1});
+            UAOE_ASSERT(!is_asking_); // silence is an answer
+        }
     }
 
   private:
     void set_port(std::uint32_t index, bool up, std::uint32_t mtu_bytes) {
         engine_.handle_port(now_, {index},
                             {.up = up, .mtu_bytes = mtu_bytes, .mac = port_mac(index)});
+    }
+
+    void look(Choices& choices) {
+        switch (choices.below(3)) {
+        case 0:
+            engine_.discover(now_);
+            break;
+        case 1:
+            engine_.probe(now_, lun);
+            break;
+        default:
+            if (!is_asking_) {
+                AdminQuestion question{.address = lun,
+                                       .command = static_cast<proto::Command>(choices.below(4)),
+                                       .argument = choices.bytes(12 + choices.byte() * 6UL),
+                                       .is_change = choices.below(2) == 0};
+                question.patience = question_patience_max / (1 + choices.below(100));
+                is_asking_ = engine_.ask(now_, std::move(question)).has_value();
+            }
+        }
     }
 
     void submit(Choices& choices) {
@@ -299,6 +324,10 @@ class World {
         }
         while (engine_.poll_event()) {
         }
+        if (engine_.poll_answer()) {
+            UAOE_ASSERT(is_asking_);
+            is_asking_ = false;
+        }
         for (const TargetStatus& target : engine_.targets()) {
             for (const PathStatus& path : target.paths) {
                 UAOE_ASSERT(path.in_flight <= 16);
@@ -319,6 +348,7 @@ class World {
     std::optional<DeviceIndex> device_;
     std::vector<Sent> sent_;
     bool answered_ = false;
+    bool is_asking_ = false;
 };
 
 } // namespace

@@ -15,7 +15,7 @@ using proto::MacAddress;
 
 namespace {
 
-constexpr std::size_t mask_list_count_max = 255; // a count field of one octet
+constexpr std::size_t list_count_max = 255; // a count field of one octet
 
 bool contains(const std::vector<MacAddress>& list, const MacAddress& mac) {
     return std::ranges::find(list, mac) != list.end();
@@ -58,8 +58,8 @@ ModelTarget::ModelTarget(LunConfig config, Storage& storage)
 
 void ModelTarget::restart() {
     config_string_ = config_.config_string;
-    mask_list_.clear();
-    reserved_for_.clear();
+    mask_list_ = config_.mask_list;
+    reserved_for_ = config_.reserved_for;
 }
 
 bool ModelTarget::is_for_us(const proto::Frame& frame) const {
@@ -132,10 +132,8 @@ Reply ModelTarget::handle_frame_in_place(proto::ConstBytes request, const MacAdd
             made = answer_query_config(exchange);
             break;
         case Command::mac_mask_list:
-            made = answer_mac_mask(exchange);
-            break;
         case Command::reserve_release:
-            made = answer_reserve(exchange);
+            made = answer_list(exchange);
             break;
         default:
             made = answer_error(exchange, AoeError::unrecognized_command);
@@ -186,13 +184,14 @@ Reply ModelTarget::answer_ata(const Exchange& exchange) {
     if (result.aoe_error != AoeError::none) {
         return answer_error(exchange, result.aoe_error);
     }
-    // Flags and LBA go back as they came. The data is in the reply buffer already, or borrowed.
+    // Flags go back as they came, and the LBA mostly. The data is in the reply buffer already, or
+    // borrowed.
     const std::size_t header_bytes = proto::write_ata(exchange.reply, exchange.header,
                                                       {.flags = ata->flags,
                                                        .error_feature = result.error,
                                                        .sector_count = result.sector_count,
                                                        .command_status = result.status,
-                                                       .lba = ata->lba});
+                                                       .lba = result.lba.value_or(ata->lba)});
     if (!result.borrowed.empty()) {
         return {.frame_bytes = header_bytes, .payload = result.borrowed};
     }
@@ -251,6 +250,17 @@ Reply ModelTarget::answer_query_config(const Exchange& exchange) {
              .string = bytes_of(config_string_)})};
 }
 
+Reply ModelTarget::answer_list(const Exchange& exchange) {
+    if (config_.quirks.lists_silent) {
+        return {};
+    }
+    if (config_.quirks.lists_unknown) {
+        return answer_error(exchange, AoeError::unrecognized_command);
+    }
+    return exchange.frame.command == Command::mac_mask_list ? answer_mac_mask(exchange)
+                                                            : answer_reserve(exchange);
+}
+
 // Stops at the first directive that cannot be done; `done_count` says how many were.
 proto::MaskError ModelTarget::edit_masks(const proto::MacMaskFields& fields,
                                          std::size_t& done_count) {
@@ -261,7 +271,7 @@ proto::MaskError ModelTarget::edit_masks(const proto::MacMaskFields& fields,
             break;
         case proto::MaskDirective::add:
             if (!contains(mask_list_, entry.mac)) {
-                if (mask_list_.size() == mask_list_count_max) {
+                if (mask_list_.size() >= config_.quirks.mask_list_max) {
                     return proto::MaskError::list_full;
                 }
                 mask_list_.push_back(entry.mac);
@@ -288,7 +298,7 @@ Reply ModelTarget::answer_mac_mask(const Exchange& exchange) {
     if ((!is_edit && fields->command != proto::MaskCommand::read) || is_cut_short) {
         return answer_error(exchange, AoeError::bad_argument);
     }
-    if (is_edit) {
+    if (is_edit && !config_.quirks.lists_ignored) {
         std::size_t done_count = 0;
         const proto::MaskError error = edit_masks(*fields, done_count);
         if (error != proto::MaskError::none) {
@@ -300,7 +310,7 @@ Reply ModelTarget::answer_mac_mask(const Exchange& exchange) {
             return {.frame_bytes = used};
         }
     }
-    std::array<proto::MacMaskEntry, mask_list_count_max> entries{};
+    std::array<proto::MacMaskEntry, list_count_max> entries{};
     for (std::size_t i = 0; i < mask_list_.size(); ++i) {
         entries[i].mac = mask_list_[i];
     }
@@ -331,6 +341,9 @@ Reply ModelTarget::answer_reserve(const Exchange& exchange) {
     case proto::ReserveCommand::force_set:
         if (fields->macs.size() < fields->mac_count * sizeof(MacAddress)) {
             error = AoeError::bad_argument;
+            break;
+        }
+        if (config_.quirks.lists_ignored) {
             break;
         }
         reserved_for_.clear();

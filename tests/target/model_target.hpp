@@ -5,6 +5,7 @@
 
 #include "proto/frame.hpp"
 #include "proto/identify.hpp"
+#include "tests/target/smart_disk.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -43,11 +44,15 @@ struct Quirks {
     bool flush_aborts = false;         // FLUSH CACHE (EXT) is not known
     bool flush_echoes_command = false; // ggaoed: status byte of a flush reply is still the command
     bool short_errors = false;         // error replies are the 24-byte header only (ggaoed)
-    bool pads_replies = false;      // to 60 bytes (real NICs), with leftover bytes of the request
-    bool version_zero = false;      // version nibble 0 (vblade's boot advertisement)
-    bool broadcast_address = false; // Query Config replies keep the broadcast shelf.slot
-    bool wrong_command = false;     // replies carry command 1 (OpenBSD softraid_aoe)
-    bool short_read_data = false;   // read replies lack their last 512 bytes
+    bool pads_replies = false;        // to 60 bytes (real NICs), with leftover bytes of the request
+    bool version_zero = false;        // version nibble 0 (vblade's boot advertisement)
+    bool broadcast_address = false;   // Query Config replies keep the broadcast shelf.slot
+    bool wrong_command = false;       // replies carry command 1 (OpenBSD softraid_aoe)
+    bool short_read_data = false;     // read replies lack their last 512 bytes
+    bool lists_silent = false;        // MAC Mask List and Reserve/Release unanswered (kvblade)
+    bool lists_unknown = false;       // ... answered with AoE error 1
+    bool lists_ignored = false;       // changes of them are confirmed and not made
+    std::uint8_t mask_list_max = 255; // entries; then MaskError::list_full (vblade: 32)
     std::optional<std::uint16_t> advertised_buffer_count; // says this, keeps LunConfig's
 };
 
@@ -59,6 +64,9 @@ struct LunConfig {
     std::uint16_t firmware_version = 1;
     std::uint8_t sectors_per_frame = 0; // of 512 bytes, advertised and enforced; 0: from the MTU
     std::string config_string;
+    std::vector<proto::MacAddress> mask_list; // at the start, like these two
+    std::vector<proto::MacAddress> reserved_for;
+    std::optional<SmartDisk> smart; // nothing: SMART commands abort
     Quirks quirks;
 };
 
@@ -106,6 +114,7 @@ class ModelTarget {
 
     Reply answer_ata(const Exchange& exchange);
     Reply answer_query_config(const Exchange& exchange);
+    Reply answer_list(const Exchange& exchange); // one of the next two
     Reply answer_mac_mask(const Exchange& exchange);
     Reply answer_reserve(const Exchange& exchange);
     Reply answer_error(const Exchange& exchange, proto::AoeError error);
@@ -115,6 +124,10 @@ class ModelTarget {
     AtaResult run_transfer(const Exchange& exchange, const proto::AtaFields& ata, bool is_write);
     AtaResult run_flush(const proto::AtaFields& ata);
     AtaResult run_trim(const proto::AtaFields& ata);
+    // model_target_smart.cpp
+    AtaResult run_smart(const Exchange& exchange, const proto::AtaFields& ata);
+    AtaResult smart_block(const Exchange& exchange, const proto::AtaFields& ata,
+                          const std::array<std::byte, proto::smart_block_bytes>& block);
     AtaResult run_identify(const Exchange& exchange, const proto::AtaFields& ata);
 
     proto::MaskError edit_masks(const proto::MacMaskFields& fields, std::size_t& done_count);

@@ -64,7 +64,7 @@ ModelTarget::AtaResult ModelTarget::run_ata(const Exchange& exchange, const AtaF
     case AtaCommand::identify_device:
         return run_identify(exchange, ata);
     case AtaCommand::smart:
-        break;
+        return run_smart(exchange, ata);
     }
     return AtaResult::aborted(ata.sector_count);
 }

@@ -25,9 +25,10 @@ struct ModelTarget::AtaResult {
     bool is_silent = false;
     std::uint8_t status = proto::ata_status_ready;
     std::uint8_t error = 0;
-    std::uint8_t sector_count = 0; // what remains of a transfer
-    std::size_t data_bytes = 0;    // behind the ATA argument
-    proto::ConstBytes borrowed{};  // where they lie, when they are not in the reply buffer
+    std::uint8_t sector_count = 0;   // what remains of a transfer
+    std::size_t data_bytes = 0;      // behind the ATA argument
+    std::optional<proto::Lba> lba{}; // of the reply; nothing: as it came
+    proto::ConstBytes borrowed{};    // where they lie, when they are not in the reply buffer
 
     static AtaResult aborted(std::uint8_t remaining_count) {
         return {.status = status_failed,

@@ -76,6 +76,26 @@ void add_text(CLI::App& app, const char* name, proto::FixedText<Size>& to, const
         what);
 }
 
+// The same option again adds another one.
+void add_macs(CLI::App& app, const char* name, std::vector<proto::MacAddress>& to,
+              const char* what) {
+    app.add_option_function<std::vector<std::string>>(
+           name,
+           [&to, name](const std::vector<std::string>& texts) {
+               for (const std::string& text : texts) {
+                   const auto mac = proto::parse_mac(text);
+                   if (!mac) {
+                       throw CLI::ValidationError(name, "not a MAC address: " + text);
+                   }
+                   to.push_back(*mac);
+               }
+           },
+           what)
+        ->expected(1)
+        ->type_name("MAC")
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
 void add_luns(CLI::App& app, Options& options) {
     const char* group = "LUNs";
     auto* luns = app.add_option_group(group);
@@ -98,6 +118,8 @@ void add_luns(CLI::App& app, Options& options) {
     luns->add_flag("--flush-ext,!--no-flush-ext", identify.flush_cache_ext,
                    "Offer FLUSH CACHE EXT (default) or only FLUSH CACHE");
     luns->add_option("--config-string", options.lun.config_string, "At start");
+    add_macs(*luns, "--mask", options.lun.mask_list, "In the MAC mask list at start");
+    add_macs(*luns, "--reserve-for", options.lun.reserved_for, "Reserved for it at start");
     luns->add_option("--buffer-count", options.lun.buffer_count,
                      "Commands a LUN holds (default 16); with --delay more are dropped")
         ->check(CLI::Range(1, 65535));
@@ -126,6 +148,39 @@ void add_faults(CLI::App& app, Options& options) {
         ->transform(CLI::AsSizeValue(false));
 }
 
+// --smart and what is wrong with it.
+void add_smart(CLI::App& app, LunConfig& lun) {
+    auto* group = app.add_option_group("SMART");
+    const auto add = [&](const char* name, const char* what, auto&& change) {
+        group->add_flag_callback(
+            name,
+            [&lun, change] {
+                if (!lun.smart) {
+                    lun.smart = SmartDisk::sample();
+                    lun.identify.smart_supported = true;
+                    lun.identify.smart_enabled = true;
+                }
+                change(*lun.smart);
+            },
+            what);
+    };
+    add("--smart", "Has SMART: attributes, self-tests, a log of them", [](SmartDisk&) {});
+    add("--smart-disabled", "... switched off",
+        [&lun](SmartDisk&) { lun.identify.smart_enabled = false; });
+    add("--smart-failing", "... and says that it is failing",
+        [](SmartDisk& disk) { disk.is_failing = true; });
+    add("--smart-test-fails", "... and its self-tests find a bad sector",
+        [](SmartDisk& disk) { disk.self_test_fails = true; });
+    add("--smart-no-tests", "... and has no self-tests",
+        [](SmartDisk& disk) { disk.data.can_self_test = false; });
+    add("--smart-zeroes", "... and RETURN STATUS leaves no status",
+        [](SmartDisk& disk) { disk.zeroes_status = true; });
+    add("--smart-wrong-checksums", "... of its blocks",
+        [](SmartDisk& disk) { disk.wrong_checksums = true; });
+    add("--smart-short-blocks", "... that lack their end",
+        [](SmartDisk& disk) { disk.short_blocks = true; });
+}
+
 void add_quirks(CLI::App& app, Quirks& quirks) {
     auto* group = app.add_option_group("Quirks");
     group->add_flag("--read-only", quirks.read_only, "Writes abort; IDENTIFY gives no hint");
@@ -145,6 +200,13 @@ void add_quirks(CLI::App& app, Quirks& quirks) {
     group->add_flag("--wrong-command", quirks.wrong_command, "Replies carry command 1");
     group->add_flag("--short-read-data", quirks.short_read_data,
                     "Read replies lack their last 512 bytes");
+    group->add_flag("--lists-silent", quirks.lists_silent,
+                    "MAC Mask List and Reserve/Release unanswered (kvblade)");
+    group->add_flag("--lists-unknown", quirks.lists_unknown, "... answered with AoE error 1");
+    group->add_flag("--lists-ignored", quirks.lists_ignored,
+                    "Changes of them are confirmed and not made");
+    group->add_option("--mask-list-max", quirks.mask_list_max,
+                      "Entries of the MAC mask list (default 255)");
     group->add_option("--advertise-buffers", quirks.advertised_buffer_count,
                       "Buffer count to advertise instead of the true one");
 }
@@ -201,6 +263,7 @@ std::optional<int> parse_options(int argc, char** argv, Options& options) {
     add_luns(app, options);
     add_faults(app, options);
     add_quirks(app, options.lun.quirks);
+    add_smart(app, options.lun);
     app.add_option("--cpu", options.processor, "Run on this processor only");
     app.add_option("--spin", options.spin_us, "Microseconds to look before sleeping (default 0)");
     app.add_option("--ring", options.ring_bytes, "Receive ring of each interface (default 4M)")

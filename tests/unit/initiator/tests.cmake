@@ -1,5 +1,5 @@
 uaoe_unit_test(unit_initiator
-  SOURCES initiator/rtt_estimator_test.cpp initiator/congestion_window_test.cpp initiator/splitter_test.cpp
+  SOURCES initiator/administration_test.cpp initiator/engine_ask_test.cpp initiator/rtt_estimator_test.cpp initiator/congestion_window_test.cpp initiator/splitter_test.cpp
           initiator/command_test.cpp initiator/timer_queue_test.cpp initiator/engine_discovery_test.cpp
           initiator/engine_request_test.cpp initiator/engine_fence_test.cpp initiator/engine_loss_test.cpp
           initiator/engine_pool_test.cpp initiator/engine_known_disk_test.cpp initiator/engine_settle_test.cpp
