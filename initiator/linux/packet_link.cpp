@@ -105,7 +105,7 @@ void PacketLink::send(std::span<const Transmit> transmits) {
         message.msg_iovlen = transmit.payload.empty() ? 1 : 2;
     }
     std::size_t done = 0;
-    int queue_waits_count = 0;
+    Refusals refusals;
     while (done < transmits.size()) {
         const int sent = sendmmsg(fds_[0], messages_.data() + done,
                                   static_cast<unsigned>(transmits.size() - done), MSG_DONTWAIT);
@@ -114,7 +114,7 @@ void PacketLink::send(std::span<const Transmit> transmits) {
             frames_sent_ += static_cast<std::uint64_t>(sent);
             continue;
         }
-        switch (after_refusal(errno, queue_waits_count)) {
+        switch (after_refusal(errno, refusals)) {
         case Refusal::try_again:
             break;
         case Refusal::skip_frame:
@@ -130,7 +130,7 @@ void PacketLink::send(std::span<const Transmit> transmits) {
 }
 
 // Of the first frame that was not sent.
-PacketLink::Refusal PacketLink::after_refusal(int error, int& queue_waits_count) const {
+PacketLink::Refusal PacketLink::after_refusal(int error, Refusals& refusals) const {
     switch (error) {
     case EINTR:
         return Refusal::try_again;
@@ -139,12 +139,13 @@ PacketLink::Refusal PacketLink::after_refusal(int error, int& queue_waits_count)
         return poll(&writable, 1, send_wait_ms) > 0 ? Refusal::try_again : Refusal::drop_all;
     }
     case ENOBUFS:
-        if (queue_waits_count++ == queue_waits_max) {
+        if (refusals.queue_waits_count++ == queue_waits_max) {
             return Refusal::drop_all;
         }
         nanosleep(&queue_wait, nullptr);
         return Refusal::try_again;
-    case ENETDOWN:
+    case ENETDOWN: // also once of a time that is over: the socket keeps it for the next call
+        return std::exchange(refusals.was_down, true) ? Refusal::drop_all : Refusal::try_again;
     case ENXIO:
     case ENODEV:
         return Refusal::drop_all;

@@ -48,7 +48,11 @@ class PacketLink final : public Link {
   private:
     PacketLink() = default;
     enum class Refusal : std::uint8_t { try_again, skip_frame, drop_all };
-    [[nodiscard]] Refusal after_refusal(int error, int& queue_waits_count) const;
+    struct Refusals { // of one batch
+        int queue_waits_count = 0;
+        bool was_down = false;
+    };
+    [[nodiscard]] Refusal after_refusal(int error, Refusals& refusals) const;
 
     std::unique_ptr<PacketRing> data_; // its socket sends, too
     std::unique_ptr<PacketRing> queries_;

@@ -159,6 +159,24 @@ TEST_CASE("a frame that is too long is dropped alone") {
     CHECK((*link)->counters().frames_unsendable == 3);
 }
 
+TEST_CASE("the first frame after the interface came up is sent, also when it was down before") {
+    const Namespace network;
+    if (!network.ready()) {
+        return;
+    }
+    REQUIRE(shell("ip link set near0 down"));
+    auto link = PacketLink::open("near0", static_cast<int>(if_nametoindex("near0")), 0);
+    REQUIRE(link.has_value());
+    for (std::uint64_t round = 1; round <= 2; ++round) {
+        REQUIRE(shell("ip link set near0 up"));
+        const Peer peer;
+        queue_frame(**link, 1000);
+        (*link)->flush();
+        CHECK((*link)->counters().frames_sent == round);
+        REQUIRE(shell("ip link set near0 down"));
+    }
+}
+
 TEST_CASE("a full queue of the NIC is waited for, shortly") {
     const Namespace network;
     if (!network.ready()) {
