@@ -39,7 +39,7 @@ std::expected<void, AskError> Engine::State::ask(Time now, AdminQuestion questio
     if (paths.empty()) {
         return std::unexpected(AskError::no_path);
     }
-    std::ranges::stable_sort(paths, {}, [](const Path* path) { return path->rtt.srtt(); });
+    std::ranges::sort(paths, {}, [](const Path* path) { return path->rtt.srtt(); });
     const std::size_t bytes = sizeof(proto::AoeHeader) + question.argument.size();
     std::erase_if(
         paths, [&](const Path* path) { return ports[path->port.value].state.mtu_bytes < bytes; });

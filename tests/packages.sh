@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The Debian packages, as cpack makes them of what is built: lintian finds no error, what they hold is where Debian wants
-# it, and what they depend on is there. That they install, upgrade and purge, guest_systemd shows.
+# it, and what they depend on is there.
 #   packages.sh BUILD_FOLDER OUTPUT_FOLDER
 # Leaves uaoe_VERSION_ARCHITECTURE.deb there, uaoe-dbg, and uaoe of a later version, of the same programs.
 set -euo pipefail
