@@ -47,6 +47,9 @@ class BufferPool {
     // The client does not want it any more; a no-op when it does not wait.
     void forget(BufferClient& client);
 
+    // Whether anybody waits for a release().
+    [[nodiscard]] bool has_waiters() const { return !waiters_.empty(); }
+
     [[nodiscard]] const BufferArena& arena() const { return *arena_; } // the shared one
 
   private:

@@ -19,6 +19,14 @@ std::array<std::byte, 65536> wasted_bytes;
 
 } // namespace
 
+void enlarge_send_buffer(int fd) {
+    // More than net.core.wmem_max takes CAP_NET_ADMIN.
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &send_buffer_bytes, sizeof(send_buffer_bytes)) !=
+        0) {
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_buffer_bytes, sizeof(send_buffer_bytes));
+    }
+}
+
 template <void (NbdConnection::*Handle)(int)>
 void NbdConnection::prepare_operation(Operation& operation) {
     operation.connection = this;
@@ -34,6 +42,7 @@ NbdConnection::NbdConnection(initiator::Ring& ring, BufferPool& buffers,
                              NbdConnectionOwner& owner, int fd, bool structured_replies)
     : BufferClient(std::move(reserve)), ring_(ring), buffers_(buffers), export_(nbd_export),
       owner_(owner), fd_(fd), structured_replies_(structured_replies) {
+    enlarge_send_buffer(fd);
     prepare_operation<&NbdConnection::handle_received>(receiving_);
     prepare_operation<&NbdConnection::handle_sent>(sending_);
     prepare_operation<&NbdConnection::handle_shut>(cancelling_receive_);
@@ -121,6 +130,9 @@ void NbdConnection::handle_buffer(std::span<std::byte> buffer) {
     current_->buffer = buffer;
     if (current_->operation == initiator::Operation::write) {
         payload_rest_ = buffer;
+        // The next ones will be like it.
+        stream_room_bytes_ =
+            buffer.size() <= small_write_bytes_max ? stream_room_bytes_max : stream_room_bytes_min;
     }
     if (waits_for_buffer_) { // called by the pool
         waits_for_buffer_ = false;
@@ -156,6 +168,7 @@ void NbdConnection::dispatch_current() {
 
 // One receive fills the rest of the present payload and, behind it, the stream buffer.
 void NbdConnection::receive() {
+    UAOE_ASSERT(stream_bytes() < sizeof(nbd::Request)); // part of a header, or nothing
     std::memmove(stream_.data(), stream_.data() + stream_begin_, stream_bytes());
     stream_end_ = stream_bytes();
     stream_begin_ = 0;
@@ -170,7 +183,7 @@ void NbdConnection::receive() {
     }
     if (reaches_stream) {
         receive_vectors_[vectors_count++] = {stream_.data() + stream_end_,
-                                             stream_.size() - stream_end_};
+                                             stream_room_bytes_ - stream_end_};
     }
     io_uring_sqe& sqe = submit(receiving_);
     if (vectors_count == 1) {

@@ -1,8 +1,9 @@
 // One client in the transmission phase, on the shard's ring: no system call of its own, nothing
 // allocated after construction, one thread.
 //
-// Copies of payload: none on this side of the socket, but for the few hundred bytes of a WRITE that
-// arrive in the same receive as its header. A buffer belongs to its request until the engine is
+// Copies of payload: none on this side of the socket, but for what arrives of a WRITE in the same
+// receive as its header. That is a few hundred bytes, or all of several small WRITEs, where a copy
+// costs less than a receive. A buffer belongs to its request until the engine is
 // done with it (WRITE) or its reply has been sent whole (READ); it is never freed while the kernel
 // or the engine may touch it.
 #pragma once
@@ -25,6 +26,11 @@
 namespace uaoe::blockdev {
 
 class NbdConnection;
+
+// Of a socket: until several requests of 1 MiB fit, each in one piece, with what the kernel adds to
+// each page of it. Best effort; only speed depends on it.
+inline constexpr int send_buffer_bytes = 4 << 20;
+void enlarge_send_buffer(int fd);
 
 class NbdConnectionOwner {
   public:
@@ -75,6 +81,11 @@ class NbdConnection final : public initiator::RequestOwner, private BufferClient
         std::uint8_t reply_bytes = 0;
         std::array<std::byte, sizeof(proto::nbd::StructuredReply) + 8> reply{};
     };
+    // Room for 16 headers: a burst of reads costs one receive. And for as many small writes.
+    static constexpr std::size_t stream_room_bytes_min = 16 * sizeof(proto::nbd::Request);
+    static constexpr std::size_t stream_room_bytes_max = std::size_t{64} << 10U;
+    static constexpr std::size_t small_write_bytes_max = std::size_t{8} << 10U;
+
     using Requests = boost::intrusive::slist<NbdRequest, boost::intrusive::cache_last<true>>;
 
     // The replies of a turn go out in one message.
@@ -148,8 +159,8 @@ class NbdConnection final : public initiator::RequestOwner, private BufferClient
     std::array<iovec, 2 * requests_count_max> send_vectors_{};
     std::size_t stream_begin_ = 0;
     std::size_t stream_end_ = 0;
-    // Room for 16 headers: a burst of reads costs one receive.
-    std::array<std::byte, 16 * sizeof(proto::nbd::Request)> stream_;
+    std::size_t stream_room_bytes_ = stream_room_bytes_min; // of stream_, to be used now
+    std::array<std::byte, stream_room_bytes_max> stream_;
 
     std::array<NbdRequest, requests_count_max> requests_;
     Requests free_;

@@ -27,8 +27,6 @@ constexpr std::chrono::milliseconds busy_time_max = 2s;   // udev has free devic
 constexpr std::chrono::milliseconds attach_time_max = 5s; // a predecessor is still ending
 constexpr std::chrono::milliseconds usable_time_max = 5s;
 constexpr std::chrono::milliseconds retry_time = 50ms;
-// For a request of 1 MiB in one piece, with what the kernel adds to each page of it.
-constexpr int socket_buffer_bytes = 4 << 20;
 
 // 6.1 starts with 128. More would only take larger blocks of the buffer arena (6.12's 1280 take
 // 2 MiB); an administrator may raise it up to max_hw_sectors_kb.
@@ -44,13 +42,7 @@ std::expected<SocketPair, int> make_socket_pair() {
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds.data()) != 0) {
         return std::unexpected(errno);
     }
-    for (const int fd : fds) {
-        if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &socket_buffer_bytes,
-                       sizeof(socket_buffer_bytes)) != 0) {
-            setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &socket_buffer_bytes,
-                       sizeof(socket_buffer_bytes));
-        }
-    }
+    enlarge_send_buffer(fds[0]); // the other end's connection does that itself
     return SocketPair{.kernel = fds[0], .ours = fds[1]};
 }
 

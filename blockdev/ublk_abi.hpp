@@ -114,10 +114,10 @@ inline constexpr auto update_size = make_command(true, 0x15, sizeof(ControlComma
 } // namespace command
 static_assert(command::features.code == 0x80207513U && command::add.code == 0xc0207504U);
 
+inline constexpr std::uint64_t feature_get_data = 1U << 2U;
 inline constexpr std::uint64_t feature_recovery = 1U << 3U;
 inline constexpr std::uint64_t feature_recovery_reissue = 1U << 4U;
 inline constexpr std::uint64_t feature_ioctl_encode = 1U << 6U;
-inline constexpr std::uint64_t feature_user_copy = 1U << 7U;
 inline constexpr std::uint64_t feature_update_size = 1U << 10U;
 
 // ---- I/O commands, on /dev/ublkcN ----
@@ -149,16 +149,18 @@ static_assert(sizeof(IoCommand) == 16);
 namespace command {
 inline constexpr auto fetch = make_command(true, 0x20, sizeof(IoCommand));
 inline constexpr auto commit_and_fetch = make_command(true, 0x21, sizeof(IoCommand));
+inline constexpr auto get_data = make_command(true, 0x22, sizeof(IoCommand));
 } // namespace command
 
-// Offsets in /dev/ublkcN, of queue 0. The descriptors of a queue are mapped; the data of a tag is
-// read and written under user copy.
+// What a command completes with, but for -errno.
+inline constexpr int result_ok = 0;
+inline constexpr int result_get_data = 1; // a write, whose data waits for get_data
+
+// In /dev/ublkcN, of queue 0; mapped.
 inline constexpr std::uint64_t descriptors_offset = 0;
-inline constexpr std::uint64_t data_offset = 0x80000000;
-inline constexpr unsigned data_tag_shift = 25;
 
 inline constexpr unsigned sector_shift = 9;
 inline constexpr std::uint16_t queue_depth_max = 4096;
-inline constexpr std::uint32_t io_bytes_max = 1U << data_tag_shift;
+inline constexpr std::uint32_t io_bytes_max = 32U << 20U;
 
 } // namespace uaoe::blockdev::ublk

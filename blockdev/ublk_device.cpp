@@ -51,14 +51,12 @@ bool wait_for_disk(UblkDriver& driver, std::uint32_t id) {
 ublk::DeviceInfo make_wish(const UblkControl& control, const initiator::DeviceInfo& device,
                            const UblkOptions& options) {
     ublk::DeviceInfo wish;
+    wish.flags = ublk::feature_get_data; // which the first ublk has (6.0)
     wish.queue_depth = std::clamp(options.queue_depth, std::uint16_t{1}, ublk::queue_depth_max);
     wish.io_bytes_max = std::clamp(options.io_bytes_max, 4096U, ublk::io_bytes_max);
     wish.server_flags = ublk_mark(device.address);
     if (control.has(ublk::feature_ioctl_encode)) {
         wish.flags |= ublk::feature_ioctl_encode;
-    }
-    if (options.copy != UblkOptions::Copy::kernel && control.has(ublk::feature_user_copy)) {
-        wish.flags |= ublk::feature_user_copy;
     }
     constexpr std::uint64_t recovery = ublk::feature_recovery | ublk::feature_recovery_reissue;
     if (options.recoverable && control.has(recovery)) {
@@ -72,11 +70,6 @@ ublk::DeviceInfo make_wish(const UblkControl& control, const initiator::DeviceIn
 std::expected<std::unique_ptr<UblkDevice>, Error> UblkDevice::create(
     UblkControl& control, DataThread data, initiator::Device& device, const UblkOptions& options,
     const std::function<std::expected<void, Error>(std::uint32_t id)>& before_start) {
-    if (options.copy == UblkOptions::Copy::user && !control.has(ublk::feature_user_copy)) {
-        return std::unexpected(Error{.what = "cannot serve a ublk device with user copy",
-                                     .why = "this kernel's ublk does not have it (6.5 does)",
-                                     .what_to_do = "let uaoe choose"});
-    }
     std::unique_ptr<UblkDevice> disk(new UblkDevice(control, std::move(data), device));
     if (auto added = disk->add(options); !added) {
         return std::unexpected(std::move(added.error()));
@@ -200,6 +193,13 @@ std::expected<void, Error> UblkDevice::check_params() {
 }
 
 std::expected<void, Error> UblkDevice::open_queue() {
+    if ((info_.flags & ublk::feature_get_data) == 0) {
+        return std::unexpected(Error{.what = "cannot serve " + name(),
+                                     .why = "it was made without NEED_GET_DATA, by another version "
+                                            "of uaoe or by a kernel that has it no more",
+                                     .what_to_do = "detach its LUN and attach it again; where that "
+                                                   "does not help, attach it with --via nbd"});
+    }
     auto channel = open_channel(control_.driver(), info_);
     if (!channel) {
         return std::unexpected(Error{.what = "cannot open /dev/ublkc" + std::to_string(id()),
@@ -208,13 +208,12 @@ std::expected<void, Error> UblkDevice::open_queue() {
                                                        ? "another program has it open"
                                                        : "check that /dev is a devtmpfs"});
     }
-    auto queue =
-        UblkQueue::make(data_, device_, std::move(*channel),
-                        {.depth = info_.queue_depth,
-                         .io_bytes_max = info_.io_bytes_max,
-                         .user_copy = uses_user_copy(),
-                         .fetch_opcode = control_.opcode(ublk::command::fetch),
-                         .commit_opcode = control_.opcode(ublk::command::commit_and_fetch)});
+    auto queue = UblkQueue::make(data_, device_, std::move(*channel),
+                                 {.depth = info_.queue_depth,
+                                  .io_bytes_max = info_.io_bytes_max,
+                                  .fetch_opcode = control_.opcode(ublk::command::fetch),
+                                  .commit_opcode = control_.opcode(ublk::command::commit_and_fetch),
+                                  .get_data_opcode = control_.opcode(ublk::command::get_data)});
     if (!queue) {
         return std::unexpected(std::move(queue.error()));
     }
@@ -258,10 +257,6 @@ std::string UblkDevice::name() const {
 bool UblkDevice::is_recoverable() const {
     constexpr std::uint64_t recovery = ublk::feature_recovery | ublk::feature_recovery_reissue;
     return (info_.flags & recovery) == recovery;
-}
-
-bool UblkDevice::uses_user_copy() const {
-    return (info_.flags & ublk::feature_user_copy) != 0;
 }
 
 // The order matters: STOP waits for every request to be answered, and a request that is held makes

@@ -15,16 +15,9 @@
 namespace uaoe::blockdev {
 
 struct UblkOptions {
-    // How payload moves. `user`: to and from buffers that requests have only while they are under
-    // way, so that an idle LUN costs its reserve of io_bytes_max and no more. `kernel`: to and from
-    // a buffer for each tag, queue_depth times io_bytes_max once all have been used. `automatic`:
-    // `user` where the kernel has it (6.5).
-    enum class Copy : std::uint8_t { automatic, user, kernel };
-
     std::uint16_t queue_depth = 128;        // 1..4096
     std::uint32_t io_bytes_max = 1U << 20U; // 4 KiB..32 MiB
     bool recoverable = false; // survives this process: its requests wait for a successor
-    Copy copy = Copy::automatic;
     // What is wrong with a disk that works all the same. On the caller's thread; may be empty.
     std::function<void(const Error&)> report = {};
 };
@@ -39,8 +32,8 @@ class UblkDevice final : public FrontEnd {
            const UblkOptions& options,
            const std::function<std::expected<void, Error>(std::uint32_t id)>& before_start = {});
 
-    // Takes over the disk of a server that has gone without close(), with its depth, its size of an
-    // I/O and its way to copy; waits for the kernel to notice that it has gone. What was under way
+    // Takes over the disk of a server that has gone without close(), with its depth and its size of
+    // an I/O; waits for the kernel to notice that it has gone. What was under way
     // then is asked again. On failure the disk waits on; only the next process can have it when the
     // error says so.
     static std::expected<std::unique_ptr<UblkDevice>, Error>
@@ -53,7 +46,6 @@ class UblkDevice final : public FrontEnd {
     [[nodiscard]] std::string name() const override; // "/dev/ublkb0"
     [[nodiscard]] std::uint32_t id() const { return info_.device_id; }
     [[nodiscard]] bool is_recoverable() const;
-    [[nodiscard]] bool uses_user_copy() const;
 
     // What is dirty is written back within `grace`. An error may come before `cancel` only when the
     // ring's thread does not answer.

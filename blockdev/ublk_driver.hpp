@@ -66,16 +66,14 @@ class UblkChannel {
     // Valid from the completion of the tag's command until the next submit() for it.
     [[nodiscard]] virtual ublk::IoDescriptor descriptor(std::uint16_t tag) const = 0;
 
-    // Asks for the tag's next request; under commit_and_fetch, after answering the present one.
-    // `address` of the tag's buffer; 0 under user copy. Completes with 0 when there is a request,
-    // -ENODEV when there will be none any more, another -errno when the kernel refused.
+    // fetch and commit_and_fetch ask for the tag's next request, the latter after answering the
+    // present one, for a read from the bytes at `address` at the moment when the ring is handed
+    // over. Completes with result_get_data when there is a write, result_ok when there is another
+    // request, -ENODEV when there will be none any more, another -errno when the kernel refused.
+    // get_data: the data of a write, to `address`; the same completions, and result_ok for the
+    // write.
     virtual void submit(initiator::Ring& ring, initiator::RingOperation& operation,
                         std::uint32_t opcode, const ublk::IoCommand& command) = 0;
-
-    // User copy: the data of a write, and for a read. Whole, or false.
-    [[nodiscard]] virtual bool copy_from_kernel(std::uint16_t tag, std::span<std::byte> data) = 0;
-    [[nodiscard]] virtual bool copy_to_kernel(std::uint16_t tag,
-                                              std::span<const std::byte> data) = 0;
 
   protected:
     UblkChannel() = default;

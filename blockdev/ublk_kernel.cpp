@@ -56,20 +56,8 @@ class KernelChannel final : public UblkChannel {
         sqe.cmd_op = opcode;
         std::memcpy(reinterpret_cast<std::byte*>(&sqe) + command_offset, &command, sizeof(command));
     }
-    [[nodiscard]] bool copy_from_kernel(std::uint16_t tag, std::span<std::byte> data) override {
-        return pread(fd_, data.data(), data.size(), data_position(tag)) ==
-               static_cast<ssize_t>(data.size());
-    }
-    [[nodiscard]] bool copy_to_kernel(std::uint16_t tag, std::span<const std::byte> data) override {
-        return pwrite(fd_, data.data(), data.size(), data_position(tag)) ==
-               static_cast<ssize_t>(data.size());
-    }
 
   private:
-    static off_t data_position(std::uint16_t tag) {
-        return static_cast<off_t>(ublk::data_offset + (std::uint64_t{tag} << ublk::data_tag_shift));
-    }
-
     int fd_;
     const ublk::IoDescriptor* descriptors_;
     void* mapping_;

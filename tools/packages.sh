@@ -9,7 +9,7 @@ packages_quickstart="vblade iproute2 e2fsprogs libnbd-bin jq"
 packages_guest="qemu-system-x86 busybox-static cpio kmod xz-utils mdadm xfsprogs nbd-client socat udev"
 packages_tests="shellcheck vblade iproute2 e2fsprogs libnbd-bin qemu-utils fio jq procps python3-minimal
 bash-completion zsh fish lintian dpkg-dev"
-packages_bench="valgrind" # beside those of the tests
+packages_bench="valgrind nbdkit" # beside those of the tests
 # For tests/bench/guest, in the guest only: tests/bench/fetch-peers downloads and unpacks them.
 packages_bench_guest="tgt open-iscsi nvme-cli nbdkit ethtool"
 

@@ -55,6 +55,7 @@ Ring::Ring(Ring&& other) noexcept
 
 Ring::~Ring() {
     late_.clear();
+    handovers_.clear();
     if (open_) {
         io_uring_queue_exit(&ring_);
     }
@@ -93,6 +94,24 @@ void Ring::do_late_work() {
     }
 }
 
+bool Ring::has_urgent_handover() const {
+    return std::ranges::any_of(
+        handovers_, [](const RingHandover& handover) { return handover.is_urgent(handover); });
+}
+
+// Those that come meanwhile are for the next time.
+void Ring::tell_handovers() {
+    if (handovers_.empty() || io_uring_sq_ready(&ring_) > 0) { // the kernel was short of memory
+        return;
+    }
+    auto due = std::move(handovers_);
+    while (!due.empty()) {
+        RingHandover& handover = due.front();
+        due.pop_front();
+        handover.handed_over(handover);
+    }
+}
+
 void Ring::submit() {
     enable();
     do_late_work();
@@ -100,6 +119,7 @@ void Ring::submit() {
         const int result = io_uring_submit(&ring_);
         UAOE_ASSERT(result >= 0 || result == -EINTR || result == -EAGAIN || result == -EBUSY);
     }
+    tell_handovers();
 }
 
 bool Ring::has_prepared() const {
@@ -115,9 +135,10 @@ bool Ring::has_news() const {
 void Ring::submit_and_wait(std::optional<Duration> timeout) {
     enable();
     do_late_work();
-    if (timeout && *timeout <= Duration::zero()) {
+    if ((timeout && *timeout <= Duration::zero()) || has_urgent_handover()) {
         // Also runs the deferred completion work.
         io_uring_submit_and_get_events(&ring_);
+        tell_handovers();
         return;
     }
     __kernel_timespec wait{};
@@ -130,6 +151,7 @@ void Ring::submit_and_wait(std::optional<Duration> timeout) {
         io_uring_submit_and_wait_timeout(&ring_, &cqe, 1, timeout ? &wait : nullptr, nullptr);
     UAOE_ASSERT(result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN ||
                 result == -EBUSY);
+    tell_handovers();
 }
 
 unsigned Ring::dispatch() {

@@ -27,6 +27,14 @@ struct RingLateWork : boost::intrusive::slist_base_hook<> {
     void (*prepare)(RingLateWork& self) = nullptr;
 };
 
+// Something to do once the kernel has been handed what was prepared before: giving back memory that
+// it copies from at that moment. Not linked once its call has begun.
+struct RingHandover : boost::intrusive::slist_base_hook<> {
+    void (*handed_over)(RingHandover& self) = nullptr;
+    // Whether somebody waits for that: then the ring does not wait for completions first.
+    bool (*is_urgent)(const RingHandover& self) = nullptr;
+};
+
 // Opened on any thread; belongs to the first one that uses it.
 class Ring {
   public:
@@ -44,6 +52,10 @@ class Ring {
     // Calls work.prepare() in the next submit_and_wait(), which it may use for prepare(). `work` is
     // not linked yet.
     void do_late(RingLateWork& work) { late_.push_back(work); }
+
+    // Calls handover.handed_over() once all that has been prepared until now, and by late work, is
+    // with the kernel. `handover` is not linked yet.
+    void tell_handover(RingHandover& handover) { handovers_.push_back(handover); }
 
     // Does the late work, submits what was prepared and, unless completions are there already,
     // waits for one or until `timeout` (nothing: for ever; zero: does not wait).
@@ -66,9 +78,12 @@ class Ring {
     Ring() = default;
     void enable();
     void do_late_work();
+    [[nodiscard]] bool has_urgent_handover() const;
+    void tell_handovers();
 
     io_uring ring_{};
     boost::intrusive::slist<RingLateWork, boost::intrusive::cache_last<true>> late_;
+    boost::intrusive::slist<RingHandover, boost::intrusive::cache_last<true>> handovers_;
     bool open_ = false;
     bool enabled_ = false;
 };

@@ -3,18 +3,30 @@
 # devices[NAME], and which processes are its initiator and its target in initiators[NAME] and targets[NAME] (none where
 # that is the kernel). Sourced by guest_rounds.sh after tests/guest/lib.sh.
 #
-# The kernel's aoe driver has a wire of its own, aoe0: it takes every answer that arrives on its interfaces, also one to
-# uaoe, for a measure of its round trip, and it would spend time on each. All others are on san0. Every target serves the
-# same file in the guest's memory.
+# Each has a wire of its own, of its own name, so that no target and no initiator is woken by the frames of another; TCP has
+# one, san0. The ends of uaoe's wires are in the namespace `here`: the kernel's aoe driver looks at every AoE frame that
+# arrives outside of namespaces, whichever interfaces it was given. Every target serves the same file in the guest's memory.
 declare -A devices initiators targets
 disk_mib=128
 address_here=10.9.0.1 address_there=10.9.0.2
 config=/sys/kernel/config
 
-# wire NAME: made when it is first asked for; with a switch where frames are to be lost.
+# wire NAME: with a switch where frames are to be lost.
+wires=()
 wire() {
-    [ -d "/sys/class/net/$1" ] && return
+    [[ " ${wires[*]} " != *" $1 "* ]] || return 0
     if [ "$lossy" = 1 ]; then make_switched_wire "$1" "$mtu"; else make_wire "$1" "$mtu"; fi
+    wires+=("$1")
+}
+
+# wire_of_uaoe NAME: its end is in `here`.
+wire_of_uaoe() {
+    [[ " ${wires[*]} " != *" $1 "* ]] || return 0
+    wire "$1"
+    ip netns list | grep -qw here || ip netns add here
+    ip netns exec here sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
+    ip link set dev "$1" netns here
+    ip -n here link set dev "$1" up
 }
 
 # ip_wire: san0 with addresses. Without offloads TCP sends frames of the wire's size, as every network card does in the
@@ -42,51 +54,44 @@ start_target() {
 }
 
 set_up_aoe() {
-    start_target aoe0 0
+    start_target aoe 0
     targets[aoe]=$background_pid
-    modprobe aoe aoe_iflist=aoe0 2>modprobe.err || fail "modprobe aoe: $(cat modprobe.err)"
+    modprobe aoe aoe_iflist=aoe 2>modprobe.err || fail "modprobe aoe: $(cat modprobe.err)"
     devices[aoe]=/dev/etherd/e1.0
     aoe_found() { echo >/dev/etherd/discover && [ -b "${devices[aoe]}" ]; }
     wait_until 20 aoe_found || fail "the kernel's driver does not find the LUN"
 }
 
-# set_up_uaoe NAME SLOT FRONT-END: through uaoed, which is started when it is first needed.
+# set_up_uaoe NAME SLOT FRONT-END: through uaoed, which is started when it is first needed, with every wire that it will be
+# on.
 set_up_uaoe() {
+    local name
     load_front_end "$3"
-    start_target san0 "$2"
+    if [ -z "${daemon_pid:-}" ]; then
+        interfaces=()
+        for name in uaoe-ublk uaoe-nbd; do
+            [[ " ${contenders[*]} " != *" $name "* ]] || wire_of_uaoe $name
+        done
+        in_background uaoed ip netns exec here "$UAOED" "${interfaces[@]}"
+        daemon_pid=$background_pid
+        wait_until 30 daemon_answers || fail "uaoed did not answer within 30 s"
+    fi
+    start_target "$1" "$2"
     targets[$1]=$background_pid
-    interfaces=(-i san0)
-    [ -n "${daemon_pid:-}" ] || start_daemon
     attach "1.$2" "$(front_end_option "$3")" --wait 20 --fail-after 0
     devices[$1]=$device initiators[$1]=$daemon_pid
 }
 set_up_uaoe-ublk() { set_up_uaoe uaoe-ublk 0 ublk; }
 set_up_uaoe-nbd() { set_up_uaoe uaoe-nbd 1 nbd; }
 
-# The same path with the copy that the kernel makes (UblkOptions::Copy::kernel), which uaoed takes only where it must;
-# and, by the same program, with the one that it does take.
-set_up_bench_ublk() { # NAME SLOT COPY
-    load ublk_drv
-    start_target san0 "$2"
-    targets[$1]=$background_pid
-    in_background "$1" "$BENCH_UBLK" -i san0 --address "1.$2" --copy "$3"
-    initiators[$1]=$background_pid
-    wait_until 30 grep -q ublkb "$1.out" || fail "bench_ublk did not get ready: $(cat "$1.log")"
-    devices[$1]=$(cat "$1.out")
-}
-set_up_copy-user() { set_up_bench_ublk copy-user 2 user; }
-set_up_copy-kernel() { set_up_bench_ublk copy-kernel 3 kernel; }
-
 # ublk alone: RAM behind uaoe's own front end.
-set_up_ublk_memory() { # NAME COPY
+set_up_ram() {
     load ublk_drv
-    in_background "$1" "$UBLK_MEMORY_SERVER" $disks/"$1" $((disk_mib << 20)) "$2"
-    initiators[$1]=$background_pid
-    wait_until 30 grep -q ublkb "$1.out" || fail "ublk_memory_server did not get ready: $(cat "$1.log")"
-    devices[$1]=$(cat "$1.out")
+    in_background ram "$UBLK_MEMORY_SERVER" $disks/ram $((disk_mib << 20))
+    initiators[ram]=$background_pid
+    wait_until 30 grep -q ublkb ram.out || fail "ublk_memory_server did not get ready: $(cat ram.log)"
+    devices[ram]=$(cat ram.out)
 }
-set_up_ram-user() { set_up_ublk_memory ram-user user; }
-set_up_ram-kernel() { set_up_ublk_memory ram-kernel kernel; }
 
 set_up_nvme-tcp() {
     local subsystem=$config/nvmet/subsystems/bench port=$config/nvmet/ports/1 host=5d5a1f0e-0000-4000-8000-000000000001

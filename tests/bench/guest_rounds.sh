@@ -73,9 +73,9 @@ for loss in "${losses[@]}"; do
         order=("${contenders[@]}")
         [ $((round % 2)) = 0 ] && mapfile -t order < <(printf '%s\n' "${contenders[@]}" | tac)
         for contender in "${order[@]}"; do
-            for name in san0 aoe0; do
-                [ ! -d "/sys/class/net/$name" ] || [ $lossy = 0 ] || lose $name "$loss"
-            done
+            if [ $lossy = 1 ]; then
+                for name in "${wires[@]}"; do lose "$name" "$loss"; done
+            fi
             measure "$loss" "$round" "$contender"
         done
         echo "ok: round $round at a loss of $loss %"

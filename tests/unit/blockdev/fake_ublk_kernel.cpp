@@ -58,10 +58,14 @@ class FakeUblkKernel::Process final : public blockdev::UblkDriver {
     bool dead = false;
 };
 
-class FakeUblkKernel::Channel final : public blockdev::UblkChannel {
+// Commands take effect when the ring is handed over: the last of its late work.
+class FakeUblkKernel::Channel final : public blockdev::UblkChannel,
+                                      private initiator::RingLateWork {
   public:
     Channel(Process& process, std::uint32_t id, std::uint64_t generation)
-        : process_(process), id_(id), generation_(generation) {}
+        : process_(process), id_(id), generation_(generation) {
+        prepare = [](RingLateWork& self) { static_cast<Channel&>(self).hand_over(); };
+    }
     ~Channel() override {
         FakeUblkKernel& kernel = process_.kernel;
         const std::lock_guard lock(kernel.mutex_);
@@ -76,37 +80,12 @@ class FakeUblkKernel::Channel final : public blockdev::UblkChannel {
         const std::lock_guard lock(process_.kernel.mutex_);
         return find()->tags[tag].descriptor;
     }
-    void submit(initiator::Ring& /*ring*/, initiator::RingOperation& operation,
-                std::uint32_t opcode, const ublk::IoCommand& command) override {
-        const std::lock_guard lock(process_.kernel.mutex_);
-        Disk* const disk = find();
-        if (disk == nullptr) {
-            return; // killed
+    void submit(initiator::Ring& ring, initiator::RingOperation& operation, std::uint32_t opcode,
+                const ublk::IoCommand& command) override {
+        prepared_.push_back({&operation, opcode, command});
+        if (!is_linked()) {
+            ring.do_late(*this);
         }
-        const int result =
-            process_.kernel.handle_command(*disk, process_, operation, opcode, command);
-        if (result < 0) {
-            process_.post([&operation, result] { operation.complete(operation, result, 0); });
-        }
-        process_.kernel.settle();
-    }
-    bool copy_from_kernel(std::uint16_t tag, std::span<std::byte> data) override {
-        const std::lock_guard lock(process_.kernel.mutex_);
-        const DiskIo* const io = find_io(tag);
-        if (io == nullptr || io->data.size() - io->done_bytes < data.size()) {
-            return false;
-        }
-        std::memcpy(data.data(), io->data.data() + io->done_bytes, data.size());
-        return true;
-    }
-    bool copy_to_kernel(std::uint16_t tag, std::span<const std::byte> data) override {
-        const std::lock_guard lock(process_.kernel.mutex_);
-        DiskIo* const io = find_io(tag);
-        if (io == nullptr || io->data.size() - io->done_bytes < data.size()) {
-            return false;
-        }
-        std::memcpy(io->data.data() + io->done_bytes, data.data(), data.size());
-        return true;
     }
 
   private:
@@ -116,15 +95,32 @@ class FakeUblkKernel::Channel final : public blockdev::UblkChannel {
                           found->second.channel_generation == generation_;
         return ours ? &found->second : nullptr;
     }
-    [[nodiscard]] DiskIo* find_io(std::uint16_t tag) const {
-        Disk* const disk = find();
-        const bool may = disk != nullptr && (disk->info.flags & ublk::feature_user_copy) != 0;
-        return may ? disk->tags[tag].io.get() : nullptr;
+    void hand_over() {
+        const std::lock_guard lock(process_.kernel.mutex_);
+        for (const auto& [operation, opcode, command] : std::exchange(prepared_, {})) {
+            Disk* const disk = find();
+            if (disk == nullptr) {
+                return; // killed
+            }
+            const int result =
+                process_.kernel.handle_command(*disk, process_, *operation, opcode, command);
+            if (result < 0) {
+                process_.post([told = operation, result] { told->complete(*told, result, 0); });
+            }
+            process_.kernel.settle();
+        }
     }
+
+    struct Prepared {
+        initiator::RingOperation* operation;
+        std::uint32_t opcode;
+        ublk::IoCommand command;
+    };
 
     Process& process_;
     std::uint32_t id_;
     std::uint64_t generation_;
+    std::vector<Prepared> prepared_;
 };
 
 std::expected<std::unique_ptr<blockdev::UblkChannel>, int>
@@ -301,37 +297,63 @@ std::optional<int> FakeUblkKernel::control_disk(Disk& disk, const std::shared_pt
 int FakeUblkKernel::handle_command(Disk& disk, Process& process,
                                    initiator::RingOperation& operation, std::uint32_t opcode,
                                    const ublk::IoCommand& command) {
-    const bool user_copy = (disk.info.flags & ublk::feature_user_copy) != 0;
     if (disk.server_thread == std::thread::id{}) {
         disk.server_thread = std::this_thread::get_id();
     }
     const bool encode = (disk.info.flags & ublk::feature_ioctl_encode) != 0;
-    const ublk::CommandCode code = (opcode & 0xffU) == ublk::command::fetch.number
-                                       ? ublk::command::fetch
-                                       : ublk::command::commit_and_fetch;
+    const auto is = [&](const ublk::CommandCode& code) {
+        return opcode == (encode ? code.code : code.number);
+    };
     if (process.dead || refuses_fetch || std::this_thread::get_id() != disk.server_thread ||
-        command.queue_id != 0 || command.tag >= disk.tags.size() ||
-        user_copy != (command.address == 0) || opcode != (encode ? code.code : code.number)) {
+        command.queue_id != 0 || command.tag >= disk.tags.size()) {
         return -EINVAL;
     }
     Tag& tag = disk.tags[command.tag];
     if (tag.operation != nullptr) {
         return -EBUSY;
     }
-    if (code.number == ublk::command::fetch.number) {
-        if (tag.io) {
-            return -EINVAL;
-        }
-    } else if (!tag.io) {
-        return -EINVAL;
-    } else {
-        answer(disk, tag, command.result);
+    if (is(ublk::command::fetch)) {
+        return tag.io ? -EINVAL : keep(disk, tag, operation, command);
     }
+    if (!tag.io || is(ublk::command::get_data) != tag.wants_data) {
+        return -EINVAL;
+    }
+    if (is(ublk::command::get_data)) {
+        return copy_write(disk, tag, operation, command);
+    }
+    if (!is(ublk::command::commit_and_fetch) ||
+        ((tag.io->operation_flags & ublk::io_operation_mask) == ublk::io_read &&
+         command.address == 0)) {
+        return -EINVAL;
+    }
+    tag.address = command.address;
+    answer(disk, tag, command.result);
+    return keep(disk, tag, operation, command);
+}
+
+int FakeUblkKernel::keep(const Disk& disk, Tag& tag, initiator::RingOperation& operation,
+                         const ublk::IoCommand& command) {
     if (disk.aborted) {
         return -ENODEV;
     }
     tag.operation = &operation;
     tag.address = command.address;
+    return 0;
+}
+
+int FakeUblkKernel::copy_write(Disk& disk, Tag& tag, initiator::RingOperation& operation,
+                               const ublk::IoCommand& command) {
+    tag.wants_data = false;
+    tag.operation = &operation;
+    DiskIo& io = *tag.io;
+    std::size_t bytes = io.data.size() - io.done_bytes;
+    if (bytes > 4096 && std::exchange(copies_less, false)) {
+        bytes = 4096;
+        tag.descriptor.sectors_count = static_cast<std::uint32_t>(bytes >> 9U);
+    }
+    std::memcpy(reinterpret_cast<std::byte*>(command.address), io.data.data() + io.done_bytes,
+                bytes);
+    complete(disk, tag, ublk::result_ok);
     return 0;
 }
 
@@ -348,7 +370,7 @@ void FakeUblkKernel::answer(Disk& disk, Tag& tag, std::int32_t result) {
     }
     const std::size_t bytes =
         std::min<std::size_t>(static_cast<std::size_t>(result), io->data.size() - io->done_bytes);
-    if (operation == ublk::io_read && tag.address != 0) {
+    if (operation == ublk::io_read) {
         std::memcpy(io->data.data() + io->done_bytes,
                     reinterpret_cast<const std::byte*>(tag.address), bytes);
     }
@@ -383,11 +405,8 @@ void FakeUblkKernel::give(Disk& disk, Tag& tag) {
                       .sectors_count = sectors_count,
                       .sector_first = io.sector_first + (io.done_bytes >> 9U),
                       .address = tag.address};
-    if ((io.operation_flags & ublk::io_operation_mask) == ublk::io_write && tag.address != 0) {
-        std::memcpy(reinterpret_cast<std::byte*>(tag.address), io.data.data() + io.done_bytes,
-                    rest_bytes);
-    }
-    complete(disk, tag, 0);
+    tag.wants_data = (io.operation_flags & ublk::io_operation_mask) == ublk::io_write;
+    complete(disk, tag, tag.wants_data ? ublk::result_get_data : ublk::result_ok);
 }
 
 void FakeUblkKernel::abort_commands(Disk& disk) {
@@ -480,6 +499,7 @@ void FakeUblkKernel::kill_servers(std::int32_t pid_left_behind) {
         const bool reissue = (disk.info.flags & ublk::feature_recovery_reissue) != 0;
         for (Tag& tag : disk.tags) {
             tag.operation = nullptr;
+            tag.wants_data = false;
             if (tag.io && reissue) {
                 disk.queue.push_front(tag.io);
             } else if (tag.io) {

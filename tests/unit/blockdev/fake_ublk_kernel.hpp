@@ -1,7 +1,7 @@
 // A stand-in for the kernel's ublk driver as 6.12 behaves (facts/block-front-ends.md, section 1),
 // and for the block layer above it. It is strict where the driver is: parameters, one thread for a
-// queue, no buffer under user copy, one channel at a time. It outlives its servers, which can be
-// killed.
+// queue, no answer to a write whose data was not copied, one channel at a time. It outlives its
+// servers, which can be killed.
 #pragma once
 
 #include "blockdev/ublk_driver.hpp"
@@ -37,6 +37,7 @@ class FakeUblkKernel {
     // ---- what the kernel can do ----
     std::uint64_t features = 0x1fe; // of 6.12
     bool refuses_fetch = false;     // a command of a queue: -EINVAL
+    bool copies_less = false;       // of the next larger write: 4 KiB, as when memory is short
     bool hangs = false;             // control commands are never done
     int stop_error = 0;             // of the next STOP
     int delete_error = 0;           // of the next deletion
@@ -61,6 +62,7 @@ class FakeUblkKernel {
         initiator::RingOperation* operation = nullptr; // its command is with us
         std::uint64_t address = 0;
         std::shared_ptr<DiskIo> io; // the server has it
+        bool wants_data = false;    // it is a write, and GET_DATA has not come
         ublk::IoDescriptor descriptor;
     };
     struct Disk {
@@ -91,6 +93,10 @@ class FakeUblkKernel {
     std::optional<int> control_disk(Disk& disk, const std::shared_ptr<blockdev::UblkCall>& call);
     int handle_command(Disk& disk, Process& process, initiator::RingOperation& operation,
                        std::uint32_t opcode, const ublk::IoCommand& command);
+    static int keep(const Disk& disk, Tag& tag, initiator::RingOperation& operation,
+                    const ublk::IoCommand& command);
+    int copy_write(Disk& disk, Tag& tag, initiator::RingOperation& operation,
+                   const ublk::IoCommand& command);
     void answer(Disk& disk, Tag& tag, std::int32_t result);
     void give(Disk& disk, Tag& tag);
     void settle();

@@ -42,7 +42,6 @@ TEST_CASE("ublk device: is made, serves and goes, and leaves nothing behind") {
     UblkServer server(kernel, {.bytes = 1U << 20U});
     server.create({.queue_depth = 16});
     CHECK(server.disk->name() == "/dev/ublkb0");
-    CHECK(server.disk->uses_user_copy());
     CHECK(!server.disk->is_recoverable());
     const auto listed = server.control->list();
     REQUIRE(listed.size() == 1);
@@ -70,24 +69,23 @@ TEST_CASE("ublk device: is made, serves and goes, and leaves nothing behind") {
 
 TEST_CASE("ublk device: takes what the kernel offers, down to the first opcodes") {
     FakeUblkKernel kernel;
-    SUBCASE("6.12, asked for buffers of its own") {
-        UblkServer server(kernel, {});
-        server.create({.queue_depth = 4, .copy = UblkOptions::Copy::kernel});
-        CHECK(!server.disk->uses_user_copy());
-        CHECK(server.disk->close(5s, [] {}).has_value());
-    }
     SUBCASE("before 6.5") {
         kernel.features = 0;
         UblkServer server(kernel, {});
         kernel.features = 0x1f;
         server.create({.queue_depth = 4, .recoverable = true});
-        CHECK(!server.disk->uses_user_copy());
         CHECK(server.disk->is_recoverable());
         CHECK(do_io(kernel, make_io(ublk::io_write, 0, 8, 1)) == 0);
-        CHECK(!UblkDevice::create(*server.control, server.data_thread(), server.device,
-                                  {.copy = UblkOptions::Copy::user})
-                   .has_value());
         CHECK(server.disk->close(5s, [] {}).has_value());
+        CHECK(kernel.disks_count() == 0);
+    }
+    SUBCASE("and says when that is too little") {
+        kernel.features &= ~ublk::feature_get_data;
+        UblkServer server(kernel, {});
+        const auto created =
+            UblkDevice::create(*server.control, server.data_thread(), server.device, {});
+        REQUIRE(!created.has_value());
+        CHECK(created.error().why.find("NEED_GET_DATA") != std::string::npos);
         CHECK(kernel.disks_count() == 0);
     }
 }
@@ -234,6 +232,47 @@ TEST_CASE("ublk device: requests wait for buffers and none is refused") {
     CHECK(server.buffers->arena().free_bytes() == server.buffers->arena().capacity_bytes());
 }
 
+TEST_CASE("ublk device: a read keeps its buffer until the kernel has copied it, and no longer") {
+    FakeUblkKernel kernel;
+    UblkServer server(kernel, {.bytes = 2U << 20U}); // one request's room, in effect
+    server.create({.queue_depth = 4});
+    std::fill_n(server.device.data.begin(), 1U << 20U, std::byte{1});
+    std::fill(server.device.data.begin() + (1U << 20U), server.device.data.end(), std::byte{2});
+    server.hold();
+    const auto first = make_io(ublk::io_read, 0, 2048);
+    const auto second = make_io(ublk::io_read, 2048, 2048);
+    kernel.submit(0, first);
+    kernel.submit(0, second);
+    server.run([&] {
+        CHECK(server.device.waiting_count() == 1);
+        server.device.complete_all();
+        CHECK(server.device.waiting_count() == 0); // the second has no buffer yet
+        server.device.complete_all();
+        server.device.held = false;
+    });
+    // Nothing else wakes the ring: it may not sleep while the second waits for the buffer.
+    REQUIRE(kernel.wait(*first));
+    REQUIRE(kernel.wait(*second, 5s));
+    CHECK(first->data == std::vector<std::byte>(1U << 20U, std::byte{1}));
+    CHECK(second->data == std::vector<std::byte>(1U << 20U, std::byte{2}));
+    CHECK(server.disk->close(5s, [] {}).has_value());
+    CHECK(server.buffers->arena().free_bytes() == server.buffers->arena().capacity_bytes());
+}
+
+TEST_CASE("ublk device: a write that the kernel could copy in part only is done in parts") {
+    FakeUblkKernel kernel;
+    UblkServer server(kernel, {});
+    server.create({.queue_depth = 4});
+    kernel.copies_less = true;
+    CHECK(do_io(kernel, make_io(ublk::io_write, 8, 64, 0x3c)) == 0);
+    CHECK(!kernel.copies_less);
+    const auto read = make_io(ublk::io_read, 8, 64);
+    CHECK(do_io(kernel, read) == 0);
+    CHECK(read->data == std::vector<std::byte>(64U << 9U, std::byte{0x3c}));
+    CHECK(server.disk->close(5s, [] {}).has_value());
+    CHECK(server.buffers->arena().free_bytes() == server.buffers->arena().capacity_bytes());
+}
+
 TEST_CASE("ublk device: errors reach the block layer") {
     FakeUblkKernel kernel;
     UblkServer server(kernel, {});
@@ -242,6 +281,8 @@ TEST_CASE("ublk device: errors reach the block layer") {
     CHECK(do_io(kernel, make_io(ublk::io_read, 0, 8)) == -EBADE);
     server.run([&] { server.device.forced_status.reset(); });
     CHECK(do_io(kernel, make_io(4, 0, 8)) == -EOPNOTSUPP); // WRITE SAME: never asked for
+    CHECK(do_io(kernel, make_io(ublk::io_write, 0, 4096)) == -EINVAL); // longer than was agreed on
+    CHECK(server.device.submitted_count == 1);
     CHECK(do_io(kernel, make_io(ublk::io_read, 0, 8)) == 0);
     CHECK(server.disk->close(5s, [] {}).has_value());
     CHECK(kernel.forbidden_count() == 0);

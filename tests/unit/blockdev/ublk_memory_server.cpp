@@ -1,6 +1,6 @@
 // Serves a file that is mapped as a whole (on a tmpfs: RAM that outlives the server) as a ublk disk
 // through the real front end, for guests that test it:
-//   ublk_memory_server FILE [BYTES] [ro|noflush|notrim|4k|kernel|user|recoverable|grace=MS|depth=N]
+//   ublk_memory_server FILE [BYTES] [ro|noflush|notrim|4k|recoverable|grace=MS|depth=N]
 //                      [recover=ID]
 //   ublk_memory_server list|features, ublk_memory_server remove ID
 // Prints the disk's path once it is usable. SIGTERM and SIGINT close it; SIGHUP leaves it to a
@@ -152,10 +152,6 @@ Arguments parse(int argc, char** argv) {
             parsed.info.can_discard = false;
         } else if (word == "4k") {
             parsed.info.sector_bytes = 4096;
-        } else if (word == "kernel") {
-            parsed.options.copy = blockdev::UblkOptions::Copy::kernel;
-        } else if (word == "user") {
-            parsed.options.copy = blockdev::UblkOptions::Copy::user;
         } else if (word == "recoverable") {
             parsed.options.recoverable = true;
         } else if (word.starts_with("grace=")) {

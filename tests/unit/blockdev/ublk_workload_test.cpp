@@ -103,13 +103,12 @@ class Workload {
     std::deque<InFlight> in_flight_;
 };
 
-void run_workload(UblkOptions::Copy copy, std::uint32_t sector_bytes, unsigned seed) {
+void run_workload(std::uint32_t sector_bytes, unsigned seed) {
     FakeUblkKernel kernel;
     const test::MemoryDevice::Options device_options{.bytes = disk_bytes,
                                                      .sector_bytes = sector_bytes};
     auto server = std::make_unique<UblkServer>(kernel, device_options);
-    server->create(
-        {.queue_depth = 16, .io_bytes_max = 256U << 10U, .recoverable = true, .copy = copy});
+    server->create({.queue_depth = 16, .io_bytes_max = 256U << 10U, .recoverable = true});
     Workload workload(kernel, sector_bytes, seed);
     for (int life = 0; life < 6; ++life) {
         server->run([&] { server->device.newest_first = life % 2 == 1; });
@@ -146,12 +145,9 @@ void run_workload(UblkOptions::Copy copy, std::uint32_t sector_bytes, unsigned s
 
 } // namespace
 
-TEST_CASE("ublk device: every byte is right, whatever dies: user copy") {
-    run_workload(UblkOptions::Copy::user, 512, 1);
-    run_workload(UblkOptions::Copy::user, 4096, 2);
-}
-
-TEST_CASE("ublk device: every byte is right, whatever dies: buffers of tags") {
-    run_workload(UblkOptions::Copy::kernel, 512, 3);
-    run_workload(UblkOptions::Copy::kernel, 4096, 4);
+TEST_CASE("ublk device: every byte is right, whatever dies") {
+    run_workload(512, 1);
+    run_workload(4096, 2);
+    run_workload(512, 3);
+    run_workload(4096, 4);
 }

@@ -84,6 +84,56 @@ TEST_CASE("a wait without completions ends at its timeout") {
     CHECK(ring->dispatch() == 0);
 }
 
+TEST_CASE("a handover is told once, when what was prepared is with the kernel; an urgent one does "
+          "not wait") {
+    struct Told : RingHandover {
+        Ring* ring = nullptr;
+        bool urgent = false;
+        int count = 0;
+        bool was_prepared = false;
+    };
+    auto ring = Ring::open(8);
+    REQUIRE(ring.has_value());
+    Told told;
+    told.ring = &*ring;
+    told.handed_over = [](RingHandover& self) {
+        auto& handover = static_cast<Told&>(self);
+        ++handover.count;
+        handover.was_prepared = handover.ring->has_prepared();
+    };
+    told.is_urgent = [](const RingHandover& self) { return static_cast<const Told&>(self).urgent; };
+    Counted operation;
+    const auto prepare = [&] {
+        io_uring_sqe& sqe = ring->prepare(operation);
+        io_uring_prep_nop(&sqe);
+        io_uring_sqe_set_data(&sqe, static_cast<RingOperation*>(&operation));
+        ring->tell_handover(told);
+    };
+    prepare();
+    CHECK(told.count == 0);
+    SUBCASE("by submit()") {
+        ring->submit();
+    }
+    SUBCASE("by a wait") {
+        ring->submit_and_wait(1s);
+        CHECK(ring->dispatch() == 1);
+    }
+    SUBCASE("urgently: nothing else would end this wait") {
+        ring->submit();
+        told.urgent = true;
+        ring->tell_handover(told);
+        ring->submit_and_wait(0ns);
+        ring->dispatch();
+        told.count = 0;
+        ring->tell_handover(told);
+        ring->submit_and_wait(std::nullopt);
+    }
+    CHECK(told.count == 1);
+    CHECK_FALSE(told.was_prepared);
+    ring->submit_and_wait(0ns);
+    CHECK(told.count == 1);
+}
+
 TEST_CASE("a ring opened here is used there; what arrives ends the wait") {
     auto ring = Ring::open(8);
     REQUIRE(ring.has_value());
