@@ -156,7 +156,11 @@ void ControlServer::State::handle_request(const ClientPointer& client, const Err
         [self = shared_from_this(), client](const ControlReply& reply) {
             self->answer(client, reply);
         },
-        [client] { return client->gone; });
+        // Kept as long as the LUN is attached; the client is not.
+        [weak = std::weak_ptr(client)] {
+            const ClientPointer asker = weak.lock();
+            return !asker || asker->gone;
+        });
 }
 
 // A client may shut down its sending side and still wait; one that has closed its socket fails a
