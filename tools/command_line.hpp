@@ -112,6 +112,7 @@ struct DetachOptions {
 struct ListOptions {
     std::string control_path = control_socket_default;
     bool json = false;
+    bool aoe_stat = false;
 };
 
 struct ShowOptions {

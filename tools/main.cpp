@@ -1,4 +1,5 @@
 // `uaoe`: from the command line to the exit code.
+#include "tools/aoetools.hpp"
 #include "tools/commands.hpp"
 #include "tools/output.hpp"
 
@@ -52,7 +53,11 @@ CommandResult run(const std::vector<std::string>& arguments) {
 int main(int argc, char** argv) {
     prepare_standard_streams();
     try {
-        const CommandResult result = run(std::vector<std::string>(argv + (argc > 0), argv + argc));
+        const std::vector<std::string> arguments(argv + (argc > 0), argv + argc);
+        if (argc > 0 && is_aoetool(argv[0])) {
+            return run_aoetool(argv[0], arguments);
+        }
+        const CommandResult result = run(arguments);
         if (!result) {
             report("uaoe: " + result.error().line());
             return static_cast<int>(result.error().exit_code);
