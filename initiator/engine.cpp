@@ -27,6 +27,7 @@ PathStatus status_of(const Path& path) {
             .buffer_count = path.buffer_count,
             .sectors_per_frame = path.sectors_per_frame,
             .sectors_allowed = path.sectors_allowed,
+            .sectors_advertised = path.sectors_advertised,
             .is_payload_proven = path.state == PathState::up && path.target->device != nullptr &&
                                  path.payload.is_done(),
             .sent = path.sent,

@@ -121,6 +121,13 @@ struct ShowOptions {
     bool json = false;
 };
 
+struct CheckOptions {
+    std::vector<std::string> interfaces;   // none: all that are up
+    std::optional<proto::Address> address; // nothing: all that answer
+    Milliseconds wait{3000};
+    bool json = false;
+};
+
 struct ConfigCheckOptions {
     std::string config_path; // empty: the default, which need not be there
 };
@@ -128,7 +135,7 @@ struct ConfigCheckOptions {
 using CommandOptions =
     std::variant<DiscoverOptions, ServeOptions, IdentifyOptions, PingOptions, AttachOptions,
                  DetachOptions, ListOptions, ShowOptions, ConfigOptions, MaskOptions,
-                 ReserveOptions, SmartOptions, ConfigCheckOptions>;
+                 ReserveOptions, SmartOptions, CheckOptions, ConfigCheckOptions>;
 
 // There is no command to run: --help, --version, or wrong usage.
 struct NothingToRun {

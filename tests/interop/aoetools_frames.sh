@@ -102,6 +102,11 @@ refused "SMART that is off" 1 'e4.0 did not do the command: its disk says status
     in_initiator "$ours/aoeping" -s 5 -S read_data 4 0 i0
 in_initiator "$ours/aoeping" -s 5 -S enable 4 0 i0 >enable.txt || fail "SMART cannot be switched on"
 in_initiator "$ours/aoeping" -s 5 -S read_data 4 0 i0 >data.txt || fail "no SMART data"
+need setpriv
+cp -L "$ours/aoeping" aoeping
+chmod 755 "$work" aoeping
+refused "without the right to" 1 'aoeping: .*CAP_NET_RAW' in_initiator \
+    setpriv --reuid 65534 --regid 65534 --clear-groups "$work/aoeping" 1 0 i0
 truncate -s 1M disk
 start_vblade 3 0 t0 disk
 wait_until 10 eval 'in_initiator "$ours/aoeping" -s 1 3 0 i0 2>/dev/null' || fail "vblade is not heard"
