@@ -98,6 +98,19 @@ bool Engine::State::probe(proto::Address address) {
     return true;
 }
 
+bool Engine::State::revalidate(Time now, proto::Address address) {
+    const auto found = targets.find(address);
+    if (found == targets.end()) {
+        return false;
+    }
+    for (const auto& path : found->second->paths) {
+        if (path->state == PathState::up) {
+            ask_identity(now, *path);
+        }
+    }
+    return true;
+}
+
 Target* Engine::State::find_or_add_target(proto::Address address) {
     const auto found = targets.find(address);
     if (found != targets.end()) {

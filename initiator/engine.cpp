@@ -17,6 +17,7 @@ PathStatus status_of(const Path& path) {
     return {.port = path.port,
             .target_mac = path.target_mac,
             .state = path.state,
+            .is_identifying = path.wants_identify,
             .srtt = path.rtt.srtt(),
             .rttvar = path.rtt.rttvar(),
             .rto = path.rtt.rto(),
@@ -25,6 +26,10 @@ PathStatus status_of(const Path& path) {
             .in_flight = path.in_flight_count,
             .buffer_count = path.buffer_count,
             .sectors_per_frame = path.sectors_per_frame,
+            .sectors_allowed = path.sectors_allowed,
+            .sectors_advertised = path.sectors_advertised,
+            .is_payload_proven = path.state == PathState::up && path.target->device != nullptr &&
+                                 path.payload.is_done(),
             .sent = path.sent,
             .received = path.received,
             .retransmitted = path.retransmitted,
@@ -160,6 +165,10 @@ void Engine::discover(Time now) {
 
 bool Engine::probe(Time /*now*/, proto::Address address) {
     return state_->probe(address);
+}
+
+bool Engine::revalidate(Time now, proto::Address address) {
+    return state_->revalidate(now, address);
 }
 
 std::expected<void, AskError> Engine::ask(Time now, AdminQuestion question) {

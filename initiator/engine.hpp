@@ -84,6 +84,10 @@ class Engine {
     // Asks every path of a target for its configuration (a frame that touches no data); each answer
     // is an Event probe_answered. False when there is no such target.
     bool probe(Time now, proto::Address address);
+    // Asks every path of a target that is up for its disk again: what has grown is used then, and
+    // another disk is a conflict. PathStatus::is_identifying until it is answered, or given up.
+    // False when there is no such target.
+    bool revalidate(Time now, proto::Address address);
     // Asks a target an administrative question, over its paths in turns; attached or not, and
     // beside its requests. One at a time: the next one after poll_answer() gave the answer, which
     // comes in any case: silence is one.

@@ -32,6 +32,7 @@ struct Engine::State {
     void handle_port(Time now, PortIndex port, const PortState& state);
     void discover(Time now);
     bool probe(proto::Address address);
+    bool revalidate(Time now, proto::Address address);
     void handle_query_config(Time now, PortIndex port, const proto::Frame& frame);
     void handle_identify(Time now, Path& path, const proto::Frame& frame);
     void verify_path(Time now, Path& path);  // takes it out of use until IDENTIFY agrees

@@ -56,16 +56,20 @@ struct PathStatus {
     PortIndex port;
     proto::MacAddress target_mac;
     PathState state = PathState::unverified;
+    bool is_identifying = false; // IDENTIFY is being asked
     Duration srtt{};
     Duration rttvar{};
     Duration rto{};
     std::uint32_t cwnd = 0; // frames
     std::uint32_t ssthresh = 0;
     std::uint32_t in_flight = 0;
-    std::uint32_t buffer_count = 0;      // as advertised
-    std::uint32_t sectors_per_frame = 0; // what this path carries
-    std::uint64_t sent = 0;              // frames, retransmissions included
-    std::uint64_t received = 0;          // valid answers
+    std::uint32_t buffer_count = 0;       // as advertised
+    std::uint32_t sectors_per_frame = 0;  // what this path carries
+    std::uint32_t sectors_allowed = 0;    // what its MTU and its target allow
+    std::uint32_t sectors_advertised = 0; // of 512 bytes: what the target takes there
+    bool is_payload_proven = false;       // frames have shown what it carries; of attached LUNs
+    std::uint64_t sent = 0;               // frames, retransmissions included
+    std::uint64_t received = 0;           // valid answers
     std::uint64_t retransmitted = 0;
     std::uint64_t spurious = 0; // retransmissions whose earlier copy was answered after all
 };

@@ -2,7 +2,7 @@
 # The Debian packages, as cpack makes them of what is built: lintian finds no error, what they hold is where Debian wants
 # it, and what they depend on is there.
 #   packages.sh BUILD_FOLDER OUTPUT_FOLDER
-# Leaves uaoe_VERSION_ARCHITECTURE.deb there, uaoe-dbg, and uaoe of a later version, of the same programs.
+# Leaves uaoe_VERSION_ARCHITECTURE.deb there, uaoe-dbg, uaoe-aoetools, and uaoe of a later version, of the same programs.
 set -euo pipefail
 shopt -s inherit_errexit
 build=$1 output=$2
@@ -18,9 +18,10 @@ pack() { (cd "$build" && cpack -G DEB -D CPACK_DEBIAN_COMPRESSION_TYPE=gzip "$@"
 pack -B "$output"
 pack -B "$output/later" -D CPACK_COMPONENTS_ALL=uaoe -D UAOE_PACKAGE_VERSION=99.0
 rm -rf "$output"/_CPack_Packages "$output"/later/_CPack_Packages
+names=$(echo "$output"/uaoe-aoetools_*.deb)
 main=$(echo "$output"/uaoe_*.deb) symbols=$(echo "$output"/uaoe-dbg_*.deb) later=$(echo "$output"/later/uaoe_99.0_*.deb)
 
-for package in "$main" "$symbols"; do
+for package in "$main" "$symbols" "$names"; do
     lintian --allow-root --fail-on error "$package" || fail "lintian complains of $(basename "$package")"
     echo "ok: lintian finds no error in $(basename "$package")"
 done
@@ -29,7 +30,7 @@ dpkg-deb -c "$main" | awk '{print $1, $6}' >contents.txt
 for wanted in '-rwxr-xr-x ./usr/sbin/uaoe' '-rwxr-xr-x ./usr/sbin/uaoed' '-rw-r--r-- ./etc/uaoe/uaoe.toml' \
     'drwxr-xr-x ./etc/uaoe/uaoe.d/' '-rw-r--r-- ./lib/systemd/system/uaoed.service' '-rw-r--r-- ./lib/udev/rules.d/60-uaoe.rules' \
     '-rw-r--r-- ./usr/share/man/man8/uaoe.8.gz' '-rw-r--r-- ./usr/share/man/man8/uaoed.8.gz' \
-    '-rw-r--r-- ./usr/share/man/man5/uaoe.toml.5.gz' '-rw-r--r-- ./usr/share/bash-completion/completions/uaoe' \
+    '-rw-r--r-- ./usr/share/man/man5/uaoe.toml.5.gz' '-rw-r--r-- ./usr/share/man/man7/uaoe-from-aoe.7.gz' '-rw-r--r-- ./usr/share/bash-completion/completions/uaoe' \
     '-rw-r--r-- ./usr/share/zsh/vendor-completions/_uaoe' '-rw-r--r-- ./usr/share/fish/vendor_completions.d/uaoe.fish' \
     '-rwxr-xr-x ./usr/share/uaoe/complete' '-rw-r--r-- ./usr/share/doc/uaoe/copyright'; do
     grep -qxF -- "$wanted" contents.txt || fail "$(basename "$main") has no $wanted: $(cat contents.txt)"
@@ -42,6 +43,24 @@ for library in libc6 libnl-3-200 liburing2 libsystemd0; do
     dpkg-deb -f "$main" Depends | grep -qE "(^|, )$library( |,|\$)" || fail "it does not depend on $library"
 done
 [ "$(dpkg-deb -f "$later" Version)" = 99.0 ] || fail "the later package is $(dpkg-deb -f "$later" Version)"
+
+# The names of aoetools: links to a program and a manual that are in the package it depends on; and it takes their place.
+mkdir linked
+dpkg-deb -x "$main" linked
+dpkg-deb -x "$names" linked
+for name in aoe-discover aoe-flush aoe-interfaces aoe-revalidate aoe-stat aoecfg aoeping; do
+    [ "$(readlink -f "linked/usr/sbin/$name")" = "$work/linked/usr/sbin/uaoe" ] || fail "$name is not a link to uaoe"
+    [ "$(readlink -f "linked/usr/share/man/man8/$name.8.gz")" = "$work/linked/usr/share/man/man8/uaoe-aoetools.8.gz" ] ||
+        fail "$name has no manual"
+    zgrep -q "$name" "linked/usr/share/man/man8/$name.8.gz" || fail "the manual does not speak of $name"
+    "linked/usr/sbin/$name" --version | grep -q "^$name (uaoe " || fail "uaoe does not answer to $name"
+done
+for field in Conflicts Replaces Provides; do
+    [ "$(dpkg-deb -f "$names" $field)" = aoetools ] || fail "it does not say $field: aoetools"
+done
+[ "$(dpkg-deb -f "$names" Depends)" = "uaoe (= $(dpkg-deb -f "$main" Version))" ] || fail "it does not depend on this uaoe"
+! grep -q aoe-stat contents.txt || fail "uaoe has names of aoetools itself"
+echo "ok: the names of aoetools are links, with a manual"
 
 # The symbols are those of the programs in the other package.
 mkdir unpacked

@@ -67,6 +67,7 @@ parse_command_line(const std::vector<std::string>& arguments) {
     ServeOptions serve;
     IdentifyOptions identify;
     PingOptions ping;
+    CheckOptions check;
     ConfigCheckOptions config_check;
     AttachOptions attach;
     DetachOptions detach;
@@ -89,6 +90,7 @@ parse_command_line(const std::vector<std::string>& arguments) {
         {add_config(app, config), [&] { return config; }},
         {add_mask(app, mask), [&] { return mask; }},
         {add_reserve(app, reserve), [&] { return reserve; }},
+        {add_check(app, check), [&] { return check; }},
         {add_config_check(app, config_check), [&] { return config_check; }},
     };
     const std::vector<std::string> words = verb_first(join_nbd_device(arguments));

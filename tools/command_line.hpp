@@ -112,11 +112,19 @@ struct DetachOptions {
 struct ListOptions {
     std::string control_path = control_socket_default;
     bool json = false;
+    bool aoe_stat = false;
 };
 
 struct ShowOptions {
     std::string control_path = control_socket_default;
     std::string target;
+    bool json = false;
+};
+
+struct CheckOptions {
+    std::vector<std::string> interfaces;   // none: all that are up
+    std::optional<proto::Address> address; // nothing: all that answer
+    Milliseconds wait{3000};
     bool json = false;
 };
 
@@ -127,7 +135,7 @@ struct ConfigCheckOptions {
 using CommandOptions =
     std::variant<DiscoverOptions, ServeOptions, IdentifyOptions, PingOptions, AttachOptions,
                  DetachOptions, ListOptions, ShowOptions, ConfigOptions, MaskOptions,
-                 ReserveOptions, SmartOptions, ConfigCheckOptions>;
+                 ReserveOptions, SmartOptions, CheckOptions, ConfigCheckOptions>;
 
 // There is no command to run: --help, --version, or wrong usage.
 struct NothingToRun {

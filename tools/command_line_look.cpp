@@ -27,6 +27,18 @@ Examples:
   uaoe ping 1.0 -i eth1 -c 10
   uaoe ping 1.0 -i eth1 -i eth2 --interval 200)";
 
+constexpr const char* check_footer =
+    R"(Asks every target for its disk, and proves with frames of each size what each path carries, in both
+directions. It reads, and changes nothing. Exit code 0: nothing is wrong; 1: findings, each with
+advice. Kinds of findings: interface_down, nothing_reached, mute, reserved, unavailable, failed,
+conflict, few_buffers, payload_limited, payload_unproven, mtu_mismatch, uneven_paths,
+uneven_payload, path_silent, missing_path.
+
+Examples:
+  uaoe check -i eth1 -i eth2
+  uaoe check -i eth1 1.0
+  uaoe check --json | jq -r '.findings[] | .kind + " " + .what')";
+
 constexpr const char* config_check_footer =
     R"(Reads what uaoed would read, the drop-ins too, and says each mistake on a line of its own, as
 FILE:LINE:COLUMN: WHAT. Exit code 1 when there are any. It needs neither uaoed nor root.
@@ -77,6 +89,20 @@ CLI::App* add_ping(CLI::App& app, PingOptions& options) {
              "How long to wait for the target at first");
     command->add_flag("--json", options.json, "A JSON object at the end");
     command->footer(ping_footer);
+    return command;
+}
+
+CLI::App* add_check(CLI::App& app, CheckOptions& options) {
+    CLI::App* command = app.add_subcommand("check", "Looks for what is wrong with a SAN");
+    add_interfaces(*command, options.interfaces);
+    add_time(*command, "--wait", options.wait, 1, milliseconds_max, "How long to look for targets");
+    command->add_flag("--json", options.json, "A JSON object");
+    command
+        ->add_option_function<std::string>(
+            "ADDR", [&options](const std::string& text) { options.address = address_of(text); },
+            "Only this target")
+        ->type_name("");
+    command->footer(check_footer);
     return command;
 }
 

@@ -42,7 +42,8 @@ Examples:
 
 constexpr const char* list_footer = R"(Examples:
   uaoe list
-  uaoe list --json | jq -r '.[] | .address + " " + .device')";
+  uaoe list --json | jq -r '.[] | .address + " " + .device'
+  uaoe list --aoe-stat | awk '$NF == "up" {print $1}')";
 
 constexpr const char* show_footer = R"(Examples:
   uaoe show 1.0
@@ -243,7 +244,9 @@ CLI::App* add_detach(CLI::App& app, DetachOptions& options) {
 
 CLI::App* add_list(CLI::App& app, ListOptions& options) {
     CLI::App* command = app.add_subcommand("list", "Lists the LUNs that uaoed serves");
-    command->add_flag("--json", options.json, "A JSON array");
+    CLI::Option* const json = command->add_flag("--json", options.json, "A JSON array");
+    command->add_flag("--aoe-stat", options.aoe_stat, "In the columns of aoe-stat(8)")
+        ->excludes(json);
     add_control(*command, options.control_path);
     command->footer(list_footer);
     return command;

@@ -48,6 +48,7 @@ CLI::Option* add_time(CLI::App& command, const std::string& name, Unit& value, s
 // One for each command; the options live as long as the App.
 CLI::App* add_discover(CLI::App& app, DiscoverOptions& options);
 CLI::App* add_identify(CLI::App& app, IdentifyOptions& options);
+CLI::App* add_check(CLI::App& app, CheckOptions& options);
 CLI::App* add_ping(CLI::App& app, PingOptions& options);
 CLI::App* add_serve(CLI::App& app, ServeOptions& options);
 CLI::App* add_attach(CLI::App& app, AttachOptions& options);

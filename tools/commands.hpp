@@ -13,6 +13,7 @@ using CommandResult = std::expected<ExitCode, Error>;
 [[nodiscard]] CommandResult run_discover(const DiscoverOptions& options);
 [[nodiscard]] CommandResult run_watch(const DiscoverOptions& options); // discover --watch
 [[nodiscard]] CommandResult run_serve(const ServeOptions& options);
+[[nodiscard]] CommandResult run_check(const CheckOptions& options);
 [[nodiscard]] CommandResult run_config_check(const ConfigCheckOptions& options);
 [[nodiscard]] CommandResult run_identify(const IdentifyOptions& options);
 [[nodiscard]] CommandResult run_ping(const PingOptions& options);

@@ -46,6 +46,18 @@ class Fields {
         return json_[key].get<bool>();
     }
 
+    std::vector<std::string> texts(const char* key) {
+        const Json& value = json_[key];
+        std::vector<std::string> found;
+        for (const Json& one : value.is_array() ? value : Json::array({0})) {
+            if (!one.is_string()) {
+                return note(key, "a list of texts"), std::vector<std::string>();
+            }
+            found.push_back(one.get<std::string>());
+        }
+        return found;
+    }
+
     std::int64_t number(const char* key, std::int64_t most) {
         const Json& value = json_[key];
         const bool fits = value.is_number_unsigned() &&
@@ -112,9 +124,10 @@ AttachRequest parse_attach(Fields& fields) {
 }
 
 DetachRequest parse_detach(Fields& fields) {
-    fields.allow({"command", "target", "force"});
+    fields.allow({"command", "target", "force", "keep"});
     DetachRequest request{.target = fields.text("target")};
     request.force = fields.has("force") && fields.flag("force");
+    request.keep = fields.has("keep") && fields.flag("keep");
     return request;
 }
 
@@ -141,7 +154,10 @@ Json json_of(const AttachRequest& request) {
 }
 
 Json json_of(const DetachRequest& request) {
-    return {{"command", "detach"}, {"target", request.target}, {"force", request.force}};
+    return {{"command", "detach"},
+            {"target", request.target},
+            {"force", request.force},
+            {"keep", request.keep}};
 }
 
 Json json_of(const ListRequest& /*request*/) {
@@ -152,11 +168,29 @@ Json json_of(const ShowRequest& request) {
     return {{"command", "show"}, {"target", request.target}};
 }
 
+Json json_of(const AttachAllRequest& /*request*/) {
+    return {{"command", "attach_all"}};
+}
+
+Json json_of(const RevalidateRequest& request) {
+    return {{"command", "revalidate"}, {"target", request.target}};
+}
+
+Json json_of(const InterfacesRequest& request) {
+    Json json = {{"command", "interfaces"}};
+    if (request.wanted) {
+        json["wanted"] = *request.wanted;
+    }
+    return json;
+}
+
 } // namespace
 
 bool changes_anything(const ControlRequest& request) {
+    const auto* const interfaces = std::get_if<InterfacesRequest>(&request);
     return !std::holds_alternative<ListRequest>(request) &&
-           !std::holds_alternative<ShowRequest>(request);
+           !std::holds_alternative<ShowRequest>(request) &&
+           (interfaces == nullptr || interfaces->wanted);
 }
 
 std::string request_line(const ControlRequest& request) {
@@ -195,6 +229,19 @@ std::expected<ControlRequest, Error> parse_request(std::string_view line) {
     } else if (command == "show") {
         fields.allow({"command", "target"});
         request = ShowRequest{.target = fields.text("target")};
+    } else if (command == "attach_all") {
+        fields.allow({"command"});
+        request = AttachAllRequest{};
+    } else if (command == "revalidate") {
+        fields.allow({"command", "target"});
+        request = RevalidateRequest{.target = fields.text("target")};
+    } else if (command == "interfaces") {
+        fields.allow({"command", "wanted"});
+        InterfacesRequest interfaces;
+        if (fields.has("wanted")) {
+            interfaces.wanted = fields.texts("wanted");
+        }
+        request = std::move(interfaces);
     } else if (!fields.mistake()) {
         return std::unexpected(garbage("there is no command \"" + command.substr(0, 40) + "\""));
     }
@@ -224,6 +271,39 @@ ControlReply parse_reply(std::string_view line) {
                                  .why = {},
                                  .what_to_do = "check that uaoe and uaoed have the same version",
                                  .exit_code = ExitCode::daemon_unreachable});
+}
+
+std::string attached_all_json(const AttachedAll& answer) {
+    const Json json = {{"attached_count", answer.attached_count}, {"failures", answer.failures}};
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::optional<AttachedAll> attached_all_of(std::string_view json) {
+    const Json value = Json::parse(json, nullptr, false);
+    if (!value.is_object() || !value.contains("attached_count") || !value.contains("failures")) {
+        return std::nullopt;
+    }
+    Fields fields(value);
+    AttachedAll answer{.attached_count =
+                           static_cast<std::uint32_t>(fields.number("attached_count", 1U << 20U)),
+                       .failures = fields.texts("failures")};
+    return fields.mistake() ? std::nullopt : std::optional(std::move(answer));
+}
+
+std::string interfaces_json(const InterfacesAnswer& answer) {
+    const Json json = {{"interfaces", answer.interfaces}, {"restarts", answer.restarts}};
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::optional<InterfacesAnswer> interfaces_of(std::string_view json) {
+    const Json value = Json::parse(json, nullptr, false);
+    if (!value.is_object() || !value.contains("interfaces") || !value.contains("restarts")) {
+        return std::nullopt;
+    }
+    Fields fields(value);
+    InterfacesAnswer answer{.interfaces = fields.texts("interfaces"),
+                            .restarts = fields.flag("restarts")};
+    return fields.mistake() ? std::nullopt : std::optional(std::move(answer));
 }
 
 std::string json_string(std::string_view text) {

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 namespace uaoe::tools {
 
@@ -37,6 +38,7 @@ struct AttachRequest {
 struct DetachRequest {
     std::string target; // an address, or the name of a device: "1.0", "/dev/ublkb0"
     bool force = false;
+    bool keep = false; // what --persist asked for: it comes back at the next start
     friend bool operator==(const DetachRequest&, const DetachRequest&) = default;
 };
 
@@ -49,13 +51,33 @@ struct ShowRequest {
     friend bool operator==(const ShowRequest&, const ShowRequest&) = default;
 };
 
-using ControlRequest = std::variant<AttachRequest, DetachRequest, ListRequest, ShowRequest>;
+// Looks for targets now, and attaches each that is ready and is not yet, as configured; what the
+// kernel's driver does by itself.
+struct AttachAllRequest {
+    friend bool operator==(const AttachAllRequest&, const AttachAllRequest&) = default;
+};
+
+// Asks the target for its disk again: it may have grown.
+struct RevalidateRequest {
+    std::string target; // as in DetachRequest
+    friend bool operator==(const RevalidateRequest&, const RevalidateRequest&) = default;
+};
+
+// The interfaces that uaoed uses; with `wanted`, those that it uses from its next start on, which
+// comes at once where a service manager starts it again. None: all that are up.
+struct InterfacesRequest {
+    std::optional<std::vector<std::string>> wanted = std::nullopt;
+    friend bool operator==(const InterfacesRequest&, const InterfacesRequest&) = default;
+};
+
+using ControlRequest = std::variant<AttachRequest, DetachRequest, ListRequest, ShowRequest,
+                                    AttachAllRequest, RevalidateRequest, InterfacesRequest>;
 
 // False for those that only look.
 [[nodiscard]] bool changes_anything(const ControlRequest& request);
 
-// JSON text of what was asked for (attach and detach: the name of the device in quotes), or why
-// not.
+// JSON text of what was asked for (attach and detach: the name of the device in quotes; others: see
+// AttachedAll and InterfacesAnswer), or why not.
 using ControlReply = std::expected<std::string, Error>;
 
 // With the newline at the end.
@@ -65,6 +87,22 @@ using ControlReply = std::expected<std::string, Error>;
 // Without the newline. Whatever the bytes are, the answer is a request or an Error in one line.
 [[nodiscard]] std::expected<ControlRequest, Error> parse_request(std::string_view line);
 [[nodiscard]] ControlReply parse_reply(std::string_view line);
+
+// The answer to AttachAllRequest.
+struct AttachedAll {
+    std::uint32_t attached_count = 0;
+    std::vector<std::string> failures; // a line for each target that is there and was not attached
+};
+[[nodiscard]] std::string attached_all_json(const AttachedAll& answer);
+[[nodiscard]] std::optional<AttachedAll> attached_all_of(std::string_view json);
+
+// The answer to InterfacesRequest.
+struct InterfacesAnswer {
+    std::vector<std::string> interfaces; // none: all that are up
+    bool restarts = false;               // uaoed ends now, and is started again
+};
+[[nodiscard]] std::string interfaces_json(const InterfacesAnswer& answer);
+[[nodiscard]] std::optional<InterfacesAnswer> interfaces_of(std::string_view json);
 
 // "/dev/ublkb0" as JSON text, and back. Not a string: nothing.
 [[nodiscard]] std::string json_string(std::string_view text);

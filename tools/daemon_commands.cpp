@@ -1,4 +1,5 @@
 // `uaoe attach`, `detach`, `list` and `show`: ask the daemon, print what it says.
+#include "tools/aoetools_text.hpp"
 #include "tools/commands.hpp"
 #include "tools/control_client.hpp"
 #include "tools/daemon_text.hpp"
@@ -46,7 +47,9 @@ CommandResult run_list(const ListOptions& options) {
     if (!reply) {
         return std::unexpected(reply.error());
     }
-    return print(options.json ? list_lines(*reply) : list_table(*reply));
+    return print(options.json       ? list_lines(*reply)
+                 : options.aoe_stat ? aoe_stat_text(*reply)
+                                    : list_table(*reply));
 }
 
 CommandResult run_show(const ShowOptions& options) {

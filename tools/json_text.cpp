@@ -221,6 +221,8 @@ std::string list_json(std::span<const ListEntry> entries) {
         json["read_only"] = entry.options.read_only;
         json["in_order"] = entry.options.in_order;
         json["fail_after_s"] = entry.options.fail_after.count();
+        json["interfaces"] = entry.interfaces;
+        json["payload_bytes"] = entry.payload_bytes;
         std::string line = line_of(json);
         line.pop_back();
         text += (text.size() == 1 ? "\n" : ",\n") + line;

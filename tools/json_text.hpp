@@ -45,7 +45,9 @@ struct ListEntry {
     std::string front_end;
     std::string state; // "up", "silent", "down"; "waiting", "attaching", "detaching", "stuck"
     LunOptions options;
-    initiator::DeviceInfo info; // zero sectors: not known yet
+    initiator::DeviceInfo info;            // zero sectors: not known yet
+    std::vector<std::string> interfaces{}; // that have a path to it
+    std::uint32_t payload_bytes = 0;       // the most that one of these carries; 0: there is none
 };
 // `uaoe list --json`: an array, one object a line.
 [[nodiscard]] std::string list_json(std::span<const ListEntry> entries);

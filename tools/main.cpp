@@ -1,4 +1,5 @@
 // `uaoe`: from the command line to the exit code.
+#include "tools/aoetools.hpp"
 #include "tools/commands.hpp"
 #include "tools/output.hpp"
 
@@ -40,6 +41,7 @@ CommandResult run(const std::vector<std::string>& arguments) {
         CommandResult operator()(const DetachOptions& options) const { return run_detach(options); }
         CommandResult operator()(const ListOptions& options) const { return run_list(options); }
         CommandResult operator()(const ShowOptions& options) const { return run_show(options); }
+        CommandResult operator()(const CheckOptions& options) const { return run_check(options); }
         CommandResult operator()(const ConfigCheckOptions& options) const {
             return run_config_check(options);
         }
@@ -52,7 +54,11 @@ CommandResult run(const std::vector<std::string>& arguments) {
 int main(int argc, char** argv) {
     prepare_standard_streams();
     try {
-        const CommandResult result = run(std::vector<std::string>(argv + (argc > 0), argv + argc));
+        const std::vector<std::string> arguments(argv + (argc > 0), argv + argc);
+        if (argc > 0 && is_aoetool(argv[0])) {
+            return run_aoetool(argv[0], arguments);
+        }
+        const CommandResult result = run(arguments);
         if (!result) {
             report("uaoe: " + result.error().line());
             return static_cast<int>(result.error().exit_code);

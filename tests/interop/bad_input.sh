@@ -25,7 +25,7 @@ refused "interface down, discover" 1 'i1.*down' in_initiator "$UAOE" discover -i
 need setpriv
 cp "$UAOE" "$work/uaoe-for-all"
 chmod 755 "$work" "$work/uaoe-for-all"
-for command in "discover" "identify 1.0" "ping 1.0 -c 1" "serve 1.0 --nbd-socket $socket"; do
+for command in "discover" "check" "identify 1.0" "ping 1.0 -c 1" "serve 1.0 --nbd-socket $socket"; do
     # shellcheck disable=SC2086 # words
     refused "no permission: $command" 5 'CAP_NET_RAW' in_initiator \
         setpriv --reuid 65534 --regid 65534 --clear-groups "$work/uaoe-for-all" $command -i i0

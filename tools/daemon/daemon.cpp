@@ -1,6 +1,7 @@
 // uaoed, wired together.
 #include "tools/daemon/daemon.hpp"
 
+#include "tools/daemon/chosen_interfaces.hpp"
 #include "tools/daemon/control_server.hpp"
 #include "tools/daemon/lun_table.hpp"
 #include "tools/daemon/service_notice.hpp"
@@ -11,6 +12,7 @@
 #include "tools/whole_file.hpp"
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 
 #include <atomic>
@@ -57,6 +59,8 @@ class Daemon::State {
                 ControlServer::IsGone is_gone);
     void handle_attach(const AttachRequest& request, ControlServer::Reply reply,
                        ControlServer::IsGone is_gone);
+    void handle_attach_all(const ControlServer::Reply& reply);
+    void handle_interfaces(const InterfacesRequest& request, const ControlServer::Reply& reply);
     [[nodiscard]] std::expected<void, Error> handle_detached(proto::Address address,
                                                              bool persistent) const;
     void recover();
@@ -202,6 +206,12 @@ void Daemon::State::handle(const ControlRequest& request, ControlServer::Reply r
         table_.detach(*detach, std::move(reply));
     } else if (const auto* const show = std::get_if<ShowRequest>(&request)) {
         table_.show(show->target, std::move(reply));
+    } else if (std::holds_alternative<AttachAllRequest>(request)) {
+        handle_attach_all(reply);
+    } else if (const auto* const revalidate = std::get_if<RevalidateRequest>(&request)) {
+        table_.revalidate(revalidate->target, reply);
+    } else if (const auto* const interfaces = std::get_if<InterfacesRequest>(&request)) {
+        handle_interfaces(*interfaces, reply);
     } else {
         table_.list(std::move(reply));
     }
@@ -244,6 +254,68 @@ void Daemon::State::handle_attach(const AttachRequest& request, ControlServer::R
         std::move(is_gone));
 }
 
+void Daemon::State::handle_attach_all(const ControlServer::Reply& reply) {
+    table_.sight_targets([this, reply](const std::vector<initiator::TargetStatus>& targets) {
+        struct Gathering {
+            AttachedAll answer;
+            std::size_t awaited_count = 1; // this function
+        };
+        const auto gathering = std::make_shared<Gathering>();
+        const auto finish = [gathering, reply] {
+            if (--gathering->awaited_count == 0) {
+                reply(attached_all_json(gathering->answer));
+            }
+        };
+        for (const initiator::TargetStatus& target : targets) {
+            if (ending_ || table_.has(target.address)) {
+                continue; // one that waits gets its target by itself
+            }
+            if (!is_usable(target)) {
+                const Error why =
+                    absent_error(target.address, names_of(hosts_.front()->interfaces()),
+                                 {.target = target}, AttachRequest{}.wait);
+                gathering->answer.failures.push_back(why.line());
+                continue;
+            }
+            ++gathering->awaited_count;
+            handle_attach({.address = target.address},
+                          [gathering, finish](const ControlReply& attached) {
+                              if (attached) {
+                                  ++gathering->answer.attached_count;
+                              } else {
+                                  gathering->answer.failures.push_back(attached.error().line());
+                              }
+                              finish();
+                          },
+                          {});
+        }
+        finish();
+    });
+}
+
+// Interfaces cannot be changed under a running shard. A restart keeps devices running, and I/O
+// waits for a moment.
+void Daemon::State::handle_interfaces(const InterfacesRequest& request,
+                                      const ControlServer::Reply& reply) {
+    InterfacesAnswer answer{.interfaces = options_.interfaces.empty() ? config_.interfaces
+                                                                      : options_.interfaces};
+    if (!request.wanted) {
+        reply(interfaces_json(answer));
+        return;
+    }
+    answer.interfaces = *request.wanted;
+    if (auto chosen = choose_interfaces(control_folder(), *request.wanted); !chosen) {
+        reply(std::unexpected(chosen.error()));
+        return;
+    }
+    answer.restarts = is_managed_service();
+    reply(interfaces_json(answer));
+    if (answer.restarts) {
+        report("uaoed: other interfaces have been asked for; restarts, devices wait for it");
+        asio::post(context_, [this] { end(); });
+    }
+}
+
 std::expected<void, Error> Daemon::State::handle_detached(proto::Address address,
                                                           bool persistent) const {
     return persistent ? remove_drop_in(options_.config_path, address)
@@ -265,6 +337,9 @@ void Daemon::State::reload() {
     if (!config) {
         report("uaoed: " + config.error().line() + "; the configuration of before stays");
         return;
+    }
+    if (const auto chosen = chosen_interfaces(control_folder())) {
+        config->interfaces = *chosen;
     }
     if (config->interfaces != config_.interfaces || config->shards_count != config_.shards_count ||
         config->buffer_mib != config_.buffer_mib) {
@@ -328,7 +403,7 @@ std::optional<DaemonConfig> read_config_before(const StateStore& store, const st
 Daemon::Daemon(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Daemon::~Daemon() = default;
 
-std::expected<std::unique_ptr<Daemon>, Error> Daemon::make(const DaemonOptions& options) {
+std::expected<std::unique_ptr<Daemon>, Error> Daemon::make(DaemonOptions options) {
     const std::filesystem::path folder = std::filesystem::path(options.control_path).parent_path();
     auto store = StateStore::open((folder / "luns").string());
     if (!store) {
@@ -344,6 +419,10 @@ std::expected<std::unique_ptr<Daemon>, Error> Daemon::make(const DaemonOptions& 
                "; what is attached is taken over with the interfaces of before");
         config = std::move(*before);
     } else {
+        if (const auto chosen = chosen_interfaces(folder.string())) {
+            config->interfaces = *chosen;
+            options.interfaces.clear();
+        }
         static_cast<void>(write_whole_file(config_before_path(folder.string()),
                                            config_text(*config), FileSync::none));
     }
@@ -357,7 +436,7 @@ std::expected<std::unique_ptr<Daemon>, Error> Daemon::make(const DaemonOptions& 
         return std::unexpected(std::move(listener.error()));
     }
     give_up_privileges("uaoed");
-    auto state = std::make_unique<State>(options, std::move(*config), std::move(*store));
+    auto state = std::make_unique<State>(std::move(options), std::move(*config), std::move(*store));
     state->listen(std::move(*listener), *access);
     if (auto opened = state->open_shards(); !opened) {
         return std::unexpected(std::move(opened.error()));

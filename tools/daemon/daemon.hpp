@@ -27,7 +27,7 @@ class Daemon {
   public:
     // Reads the configuration, listens, gives up the privileges of the calling thread that it does
     // not need, opens the interfaces. Attaches nothing yet.
-    static std::expected<std::unique_ptr<Daemon>, Error> make(const DaemonOptions& options);
+    static std::expected<std::unique_ptr<Daemon>, Error> make(DaemonOptions options);
     ~Daemon();
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;

@@ -45,6 +45,11 @@ class LunTable {
     void detach(const DetachRequest& request, Reply reply);
     void list(Reply reply);
     void show(const std::string& target, Reply reply);
+    // Broadcasts, and tells what is there some two seconds later. `looks_count` is for itself.
+    void sight_targets(std::function<void(std::vector<initiator::TargetStatus>)> done,
+                       int looks_count = 0);
+    // Replies with null when the target has said what its disk is now.
+    void revalidate(const std::string& target, const Reply& reply);
 
     [[nodiscard]] bool has(proto::Address address) const { return entries_.contains(address); }
     [[nodiscard]] std::size_t attached_count() const;
@@ -89,7 +94,7 @@ class LunTable {
     void fail_entry(proto::Address address, Entry& entry, const Error& error);
     void wait_again(Entry& entry);
     void update_target(const Entry& entry);
-    void handle_closed(proto::Address address, const std::expected<void, Error>& closed,
+    void handle_closed(proto::Address address, const std::expected<void, Error>& closed, bool keep,
                        const Reply& reply);
     void answer_detached(proto::Address address, const std::string& name, bool persistent,
                          const Reply& reply);
@@ -98,8 +103,12 @@ class LunTable {
     void work(std::function<std::function<void()>()> task);
     void continue_leaving();
     void discover_now();
+    void after(Clock::duration delay, std::function<void()> task);
+    void await_identified(ShardHost& host, const std::shared_ptr<Lun>& lun, const Reply& reply,
+                          Clock::time_point deadline);
     static ListEntry line_of(const Entry& entry);
     static Error no_such_lun(const std::string& target);
+    static Error not_attached(proto::Address address);
     std::map<proto::Address, Entry>::iterator find(const std::string& target);
 
     LunEnvironment environment_;

@@ -6,6 +6,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace uaoe::tools {
@@ -13,6 +14,30 @@ namespace uaoe::tools {
 namespace asio = boost::asio;
 
 namespace {
+
+// What one LUN's shard knows of it, for the list.
+struct Seen {
+    proto::Address address;
+    initiator::DeviceState state{};
+    std::vector<initiator::PortIndex> ports; // of its paths, in the order of the ports
+    std::uint32_t payload_bytes = 0;
+};
+
+Seen seen_of(proto::Address address, const ShowStatus& status) {
+    Seen seen{.address = address, .state = status.device.state, .ports = {}};
+    for (const initiator::PathStatus& path : status.target.paths) {
+        if (path.state == initiator::PathState::conflict) {
+            continue;
+        }
+        seen.ports.push_back(path.port);
+        seen.payload_bytes =
+            std::max(seen.payload_bytes, path.sectors_per_frame * status.device.info.sector_bytes);
+    }
+    std::ranges::sort(seen.ports);
+    const auto twice = std::ranges::unique(seen.ports);
+    seen.ports.erase(twice.begin(), twice.end());
+    return seen;
+}
 
 std::string without_newline(std::string text) {
     while (text.ends_with('\n')) {
@@ -53,16 +78,21 @@ void LunTable::list(Reply reply) {
         return;
     }
     for (auto& [host, luns] : questions) {
-        host->shard().post([this, luns = std::move(luns), gathering] {
-            std::vector<std::pair<proto::Address, initiator::DeviceState>> states;
+        host->shard().post([this, host, luns = std::move(luns), gathering] {
+            std::vector<Seen> all;
             for (const auto& lun : luns) {
                 if (const auto status = lun->show_status()) {
-                    states.emplace_back(lun->state().address, status->device.state);
+                    all.push_back(seen_of(lun->state().address, *status));
                 }
             }
-            asio::post(environment_.context, [states, gathering] {
-                for (const auto& [address, state] : states) {
-                    gathering->lines.at(address).state = device_state_text(state);
+            asio::post(environment_.context, [host, all = std::move(all), gathering] {
+                for (const Seen& seen : all) {
+                    ListEntry& line = gathering->lines.at(seen.address);
+                    line.state = device_state_text(seen.state);
+                    for (const initiator::PortIndex port : seen.ports) {
+                        line.interfaces.push_back(host->interfaces().at(port.value).name);
+                    }
+                    line.payload_bytes = seen.payload_bytes;
                 }
                 if (--gathering->shards_left_count == 0) {
                     gathering->finish();
@@ -105,16 +135,20 @@ ListEntry LunTable::line_of(const Entry& entry) {
     return line;
 }
 
+Error LunTable::not_attached(proto::Address address) {
+    return {.what = proto::to_string(address) + " is not attached",
+            .why = "it waits for its target, or is being opened or ended",
+            .what_to_do = "`uaoe list` shows its state",
+            .exit_code = ExitCode::no_such_target};
+}
+
 void LunTable::show(const std::string& target, Reply reply) {
     const auto found = find(target);
     if (found == entries_.end()) {
         reply(std::unexpected(no_such_lun(target)));
         return;
     }
-    const Error not_attached{.what = proto::to_string(found->first) + " is not attached",
-                             .why = "it waits for its target, or is being opened or ended",
-                             .what_to_do = "`uaoe list` shows its state",
-                             .exit_code = ExitCode::no_such_target};
+    const Error not_attached = LunTable::not_attached(found->first);
     if (found->second.phase != Phase::attached || !found->second.lun->is_usable()) {
         reply(std::unexpected(not_attached));
         return;

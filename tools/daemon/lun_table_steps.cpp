@@ -167,17 +167,18 @@ void LunTable::detach(const DetachRequest& request, Reply reply) {
         return;
     }
     entry.phase = Phase::closing;
-    work([this, address, lun = entry.lun, force = request.force, reply = std::move(reply)] {
-        auto closed = guarded([&] { return lun->close(force); });
-        return [this, address, closed = std::move(closed), reply] {
-            handle_closed(address, closed, reply);
+    work([this, address, lun = entry.lun, request, reply = std::move(reply)] {
+        auto closed = guarded([&] { return lun->close(request.force); });
+        return [this, address, closed = std::move(closed), keep = request.keep, reply] {
+            handle_closed(address, closed, keep, reply);
         };
     });
 }
 
 void LunTable::detach_waiting(proto::Address address, Entry& entry, const DetachRequest& request,
                               const Reply& reply) {
-    const auto finish = [this, address, reply, persistent = entry.request.persistent] {
+    const auto finish = [this, address, reply,
+                         persistent = entry.request.persistent && !request.keep] {
         if (const Reply waiting = std::exchange(entries_.at(address).reply, {})) {
             waiting(std::unexpected(Error{.what = "cannot attach " + proto::to_string(address),
                                           .why = "somebody detached it meanwhile",
@@ -217,7 +218,7 @@ void LunTable::detach_waiting(proto::Address address, Entry& entry, const Detach
 }
 
 void LunTable::handle_closed(proto::Address address, const std::expected<void, Error>& closed,
-                             const Reply& reply) {
+                             bool keep, const Reply& reply) {
     Entry& entry = entries_.at(address);
     if (!closed) {
         entry.phase = Phase::attached;
@@ -225,7 +226,7 @@ void LunTable::handle_closed(proto::Address address, const std::expected<void, E
         return;
     }
     const std::string name = entry.lun->name();
-    const bool persistent = entry.request.persistent || entry.lun->state().persistent;
+    const bool persistent = !keep && (entry.request.persistent || entry.lun->state().persistent);
     erase(address);
     environment_.report(fmt::format("{}: detached from {}", proto::to_string(address), name));
     answer_detached(address, name, persistent, reply);

@@ -2,12 +2,17 @@
 #include "tools/daemon/service_notice.hpp"
 
 #include <cstdint>
+#include <cstdlib>
 #include <systemd/sd-daemon.h>
 
 namespace uaoe::tools {
 
 void notify_service_manager(const char* state) {
     sd_notify(0, state);
+}
+
+bool is_managed_service() {
+    return std::getenv("NOTIFY_SOCKET") != nullptr; // NOLINT: nobody changes the environment
 }
 
 std::optional<std::chrono::microseconds> watchdog_patience() {

@@ -354,3 +354,23 @@ TEST_CASE("a disk that refuses to identify itself again, or does not answer, sta
     bench.serve_all();
     CHECK(bench.completed_with(io.request, Status::ok));
 }
+
+TEST_CASE(
+    "revalidate asks every path that is up for the disk at once, and what has grown is used") {
+    Bench bench({.discover_interval = 0s});
+    const DeviceIndex device = bench.attach();
+    CHECK_FALSE(bench.engine.revalidate(bench.now, {9, 9}));
+    CHECK(bench.take_sent().empty());
+    CHECK_FALSE(bench.engine.target(lun)->paths[0].is_identifying);
+    CHECK(bench.engine.revalidate(bench.now, lun));
+    CHECK(bench.engine.target(lun)->paths[0].is_identifying);
+    CHECK(bench.engine.revalidate(bench.now, lun)); // asked once
+    const auto sent = bench.take_sent();
+    REQUIRE(sent.size() == 1);
+    CHECK(sent[0].is(proto::AtaCommand::identify_device));
+    CHECK(bench.engine.target(lun)->paths[0].state == PathState::up);
+    bench.answer_identify(sent[0], small_disk(8192));
+    CHECK_FALSE(bench.engine.target(lun)->paths[0].is_identifying);
+    CHECK(bench.engine.device_info(device).sectors == SectorCount{8192});
+    CHECK(bench.engine.target(lun)->paths[0].state == PathState::up);
+}

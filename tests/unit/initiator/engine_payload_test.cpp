@@ -47,6 +47,8 @@ TEST_CASE("a frame in each direction proves what a path carries; until then it c
     Bench bench = jumbo_bench();
     bench.attach({}, 16, 17);
     CHECK(payload(bench) == 2);
+    CHECK(bench.engine.target(lun)->paths[0].sectors_allowed == 17);
+    CHECK_FALSE(bench.engine.target(lun)->paths[0].is_payload_proven);
     auto sent = bench.take_sent();
     REQUIRE(sent.size() == 1);
     CHECK(sent[0].frame.command == proto::Command::query_config);
@@ -59,6 +61,7 @@ TEST_CASE("a frame in each direction proves what a path carries; until then it c
     CHECK(sent[0].ata.sector_count == 17);
     bench.serve(sent[0]);
     CHECK(payload(bench) == 17);
+    CHECK(bench.engine.target(lun)->paths[0].is_payload_proven);
     CHECK(bench.take_sent().empty());
     CHECK(bench.engine.target(lun)->paths[0].in_flight == 0);
 }

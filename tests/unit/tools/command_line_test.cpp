@@ -122,6 +122,8 @@ TEST_CASE("detach, list and show") {
     const auto detach = parsed<DetachOptions>({"detach", "/dev/ublkb0", "--force"});
     CHECK(detach.request == DetachRequest{.target = "/dev/ublkb0", .force = true});
     CHECK(parsed<ListOptions>({"list", "--json"}).json);
+    CHECK(parsed<ListOptions>({"list", "--aoe-stat"}).aoe_stat);
+    CHECK(contains(refusal({"list", "--aoe-stat", "--json"}), "--json"));
     CHECK(parsed<ShowOptions>({"show", "1.0"}).target == "1.0");
     refusal({"detach"});
     refusal({"show", ""});

@@ -44,8 +44,43 @@ TEST_CASE("requests come out as they went in") {
                                    .persist = true});
     check_round_trip(DetachRequest{.target = "/dev/ublkb0", .force = true});
     check_round_trip(DetachRequest{.target = "quote\" and \\ and \x01"});
+    check_round_trip(DetachRequest{.target = "e1.0", .keep = true});
+    check_round_trip(AttachAllRequest{});
+    check_round_trip(RevalidateRequest{.target = "e1.0"});
+    check_round_trip(InterfacesRequest{});
+    check_round_trip(InterfacesRequest{.wanted = std::vector<std::string>{}});
+    check_round_trip(InterfacesRequest{.wanted = std::vector<std::string>{"eth1", "eth2"}});
     check_round_trip(ListRequest{});
     check_round_trip(ShowRequest{.target = "1.0"});
+}
+
+TEST_CASE("what only looks, and what changes something") {
+    CHECK_FALSE(changes_anything(ListRequest{}));
+    CHECK_FALSE(changes_anything(InterfacesRequest{}));
+    CHECK(changes_anything(InterfacesRequest{.wanted = std::vector<std::string>{}}));
+    CHECK(changes_anything(AttachAllRequest{}));
+    CHECK(changes_anything(RevalidateRequest{.target = "1.0"}));
+    CHECK(changes_anything(DetachRequest{.target = "1.0"}));
+}
+
+TEST_CASE("the answers that are objects come out as they went in, and others are none") {
+    const auto attached =
+        attached_all_of(attached_all_json({.attached_count = 3, .failures = {"1.0: \"no\""}}));
+    REQUIRE(attached.has_value());
+    CHECK(attached->attached_count == 3);
+    CHECK(attached->failures == std::vector<std::string>{"1.0: \"no\""});
+    const auto interfaces =
+        interfaces_of(interfaces_json({.interfaces = {"eth1", "eth2"}, .restarts = true}));
+    REQUIRE(interfaces.has_value());
+    CHECK(interfaces->interfaces == std::vector<std::string>{"eth1", "eth2"});
+    CHECK(interfaces->restarts);
+    for (const char* wrong :
+         {"", "7", "{}", R"({"attached_count":-1,"failures":[]})",
+          R"({"attached_count":1,"failures":[7]})", R"({"interfaces":7,"restarts":true})",
+          R"({"interfaces":[],"restarts":7})"}) {
+        CHECK_FALSE(attached_all_of(wrong).has_value());
+        CHECK_FALSE(interfaces_of(wrong).has_value());
+    }
 }
 
 TEST_CASE("a reply carries a result or an error") {
@@ -95,6 +130,9 @@ TEST_CASE("a request that is wrong is refused with the reason") {
     CHECK(refusal(R"({"command":"attach","address":"1.0","frontend":"floppy"})").find("frontend") !=
           std::string::npos);
     CHECK(refusal(R"({"command":"detach","target":["1.0"]})").find("target") != std::string::npos);
+    CHECK(refusal(R"({"command":"interfaces","wanted":"eth1"})").find("wanted") !=
+          std::string::npos);
+    CHECK(refusal(R"({"command":"interfaces","wanted":[1]})").find("wanted") != std::string::npos);
     CHECK(refusal(R"({"command":"list","all":true})").find("\"all\"") != std::string::npos);
 }
 
