@@ -120,6 +120,10 @@ struct ShowOptions {
     bool json = false;
 };
 
+struct MetricsOptions {
+    std::string control_path = control_socket_default;
+};
+
 struct ConfigCheckOptions {
     std::string config_path; // empty: the default, which need not be there
 };
@@ -127,7 +131,7 @@ struct ConfigCheckOptions {
 using CommandOptions =
     std::variant<DiscoverOptions, ServeOptions, IdentifyOptions, PingOptions, AttachOptions,
                  DetachOptions, ListOptions, ShowOptions, ConfigOptions, MaskOptions,
-                 ReserveOptions, SmartOptions, ConfigCheckOptions>;
+                 ReserveOptions, SmartOptions, ConfigCheckOptions, MetricsOptions>;
 
 // There is no command to run: --help, --version, or wrong usage.
 struct NothingToRun {

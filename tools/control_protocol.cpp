@@ -152,11 +152,21 @@ Json json_of(const ShowRequest& request) {
     return {{"command", "show"}, {"target", request.target}};
 }
 
+Json json_of(const StatusRequest& /*request*/) {
+    return {{"command", "status"}};
+}
+
+Json json_of(const MetricsRequest& /*request*/) {
+    return {{"command", "metrics"}};
+}
+
 } // namespace
 
 bool changes_anything(const ControlRequest& request) {
     return !std::holds_alternative<ListRequest>(request) &&
-           !std::holds_alternative<ShowRequest>(request);
+           !std::holds_alternative<ShowRequest>(request) &&
+           !std::holds_alternative<StatusRequest>(request) &&
+           !std::holds_alternative<MetricsRequest>(request);
 }
 
 std::string request_line(const ControlRequest& request) {
@@ -192,6 +202,12 @@ std::expected<ControlRequest, Error> parse_request(std::string_view line) {
     } else if (command == "list") {
         fields.allow({"command"});
         request = ListRequest{};
+    } else if (command == "status") {
+        fields.allow({"command"});
+        request = StatusRequest{};
+    } else if (command == "metrics") {
+        fields.allow({"command"});
+        request = MetricsRequest{};
     } else if (command == "show") {
         fields.allow({"command", "target"});
         request = ShowRequest{.target = fields.text("target")};

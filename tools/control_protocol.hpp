@@ -49,7 +49,18 @@ struct ShowRequest {
     friend bool operator==(const ShowRequest&, const ShowRequest&) = default;
 };
 
-using ControlRequest = std::variant<AttachRequest, DetachRequest, ListRequest, ShowRequest>;
+// All LUNs and interfaces, for `uaoe top`: see status_json().
+struct StatusRequest {
+    friend bool operator==(const StatusRequest&, const StatusRequest&) = default;
+};
+
+// A string: the text that Prometheus reads.
+struct MetricsRequest {
+    friend bool operator==(const MetricsRequest&, const MetricsRequest&) = default;
+};
+
+using ControlRequest = std::variant<AttachRequest, DetachRequest, ListRequest, ShowRequest,
+                                    StatusRequest, MetricsRequest>;
 
 // False for those that only look.
 [[nodiscard]] bool changes_anything(const ControlRequest& request);

@@ -1,4 +1,4 @@
-// `uaoe attach`, `detach`, `list` and `show`: ask the daemon, print what it says.
+// `uaoe attach`, `detach`, `list`, `show` and `metrics`: ask the daemon, print what it says.
 #include "tools/commands.hpp"
 #include "tools/control_client.hpp"
 #include "tools/daemon_text.hpp"
@@ -56,6 +56,14 @@ CommandResult run_show(const ShowOptions& options) {
         return std::unexpected(reply.error());
     }
     return print(options.json ? *reply + "\n" : show_text(*reply));
+}
+
+CommandResult run_metrics(const MetricsOptions& options) {
+    const auto reply = ask_daemon(options.control_path, MetricsRequest{}, answer_time_max);
+    if (!reply) {
+        return std::unexpected(reply.error());
+    }
+    return print(string_of_json(*reply).value_or(std::string()));
 }
 
 } // namespace uaoe::tools

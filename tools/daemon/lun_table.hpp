@@ -45,6 +45,9 @@ class LunTable {
     void detach(const DetachRequest& request, Reply reply);
     void list(Reply reply);
     void show(const std::string& target, Reply reply);
+    // Of everything; `uptime` is the caller's to fill in. Asks each shard a little at a time, so
+    // that no data waits for it.
+    void gather(std::function<void(DaemonStatus)> done);
 
     [[nodiscard]] bool has(proto::Address address) const { return entries_.contains(address); }
     [[nodiscard]] std::size_t attached_count() const;
@@ -77,6 +80,8 @@ class LunTable {
         std::shared_ptr<Lun> lun;     // shared with questions that are under way
     };
 
+    struct Gathering;
+    void gather_some(const std::shared_ptr<Gathering>& gathering, std::size_t shard_index);
     ShardHost& choose_host();
     void look_for_waiting();
     void look_on(ShardHost& host, std::vector<proto::Address> addresses);

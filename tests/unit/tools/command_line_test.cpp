@@ -182,3 +182,10 @@ TEST_CASE("help and version are for stdout and are no mistake") {
     CHECK(parse_command_line({"--version"}).error().output.starts_with("uaoe "));
     CHECK(contains(parse_command_line({"serve", "--help"}).error().output, "Examples:"));
 }
+
+TEST_CASE("metrics takes the socket of uaoed and nothing else") {
+    CHECK(parsed<MetricsOptions>({"metrics"}).control_path == control_socket_default);
+    CHECK(parsed<MetricsOptions>({"metrics", "--control", "x"}).control_path == "x");
+    CHECK(contains(refusal({"metrics", "1.0"}), "1.0"));
+    CHECK(contains(refusal({"metrics", "--json"}), "--json"));
+}

@@ -46,6 +46,8 @@ TEST_CASE("requests come out as they went in") {
     check_round_trip(DetachRequest{.target = "quote\" and \\ and \x01"});
     check_round_trip(ListRequest{});
     check_round_trip(ShowRequest{.target = "1.0"});
+    check_round_trip(StatusRequest{});
+    check_round_trip(MetricsRequest{});
 }
 
 TEST_CASE("a reply carries a result or an error") {
@@ -96,6 +98,8 @@ TEST_CASE("a request that is wrong is refused with the reason") {
           std::string::npos);
     CHECK(refusal(R"({"command":"detach","target":["1.0"]})").find("target") != std::string::npos);
     CHECK(refusal(R"({"command":"list","all":true})").find("\"all\"") != std::string::npos);
+    CHECK(refusal(R"({"command":"status","all":true})").find("\"all\"") != std::string::npos);
+    CHECK(refusal(R"({"command":"metrics","all":true})").find("\"all\"") != std::string::npos);
 }
 
 TEST_CASE("garbage is refused, not believed") {
@@ -117,6 +121,8 @@ TEST_CASE("garbage is refused, not believed") {
 TEST_CASE("only looking is known to change nothing") {
     CHECK_FALSE(changes_anything(ListRequest{}));
     CHECK_FALSE(changes_anything(ShowRequest{.target = "1.0"}));
+    CHECK_FALSE(changes_anything(StatusRequest{}));
+    CHECK_FALSE(changes_anything(MetricsRequest{}));
     CHECK(changes_anything(AttachRequest{.address = {1, 0}}));
     CHECK(changes_anything(DetachRequest{.target = "1.0"}));
 }
