@@ -124,6 +124,12 @@ struct MetricsOptions {
     std::string control_path = control_socket_default;
 };
 
+struct EventsOptions {
+    std::string control_path = control_socket_default;
+    std::optional<proto::Address> address; // nothing: of all LUNs
+    bool json = false;
+};
+
 struct ConfigCheckOptions {
     std::string config_path; // empty: the default, which need not be there
 };
@@ -131,7 +137,7 @@ struct ConfigCheckOptions {
 using CommandOptions =
     std::variant<DiscoverOptions, ServeOptions, IdentifyOptions, PingOptions, AttachOptions,
                  DetachOptions, ListOptions, ShowOptions, ConfigOptions, MaskOptions,
-                 ReserveOptions, SmartOptions, ConfigCheckOptions, MetricsOptions>;
+                 ReserveOptions, SmartOptions, ConfigCheckOptions, MetricsOptions, EventsOptions>;
 
 // There is no command to run: --help, --version, or wrong usage.
 struct NothingToRun {

@@ -59,8 +59,15 @@ struct MetricsRequest {
     friend bool operator==(const MetricsRequest&, const MetricsRequest&) = default;
 };
 
+// The reply is a string, and then there is a line for each event (see event_text.hpp) until either
+// side closes the connection.
+struct EventsRequest {
+    std::optional<proto::Address> address = std::nullopt; // nothing: of all LUNs
+    friend bool operator==(const EventsRequest&, const EventsRequest&) = default;
+};
+
 using ControlRequest = std::variant<AttachRequest, DetachRequest, ListRequest, ShowRequest,
-                                    StatusRequest, MetricsRequest>;
+                                    StatusRequest, MetricsRequest, EventsRequest>;
 
 // False for those that only look.
 [[nodiscard]] bool changes_anything(const ControlRequest& request);

@@ -288,7 +288,9 @@ std::string status_json(const DaemonStatus& status) {
                                   {"frames", counters_json(shard.counters)},
                                   {"targets_count", shard.targets_count}});
     }
-    return line_of(json);
+    std::string line = line_of(json);
+    line.pop_back();
+    return line;
 }
 
 std::string list_json(std::span<const ListEntry> entries) {

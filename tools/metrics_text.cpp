@@ -92,20 +92,26 @@ double seconds_of(std::chrono::nanoseconds duration) {
     return std::chrono::duration<double>(duration).count();
 }
 
-// Of the engine's buckets every fourth ends at a power of two.
+// Of the engine's buckets every fourth ends at a power of two. Most samples are of these, so their
+// labels are put together once.
 void Writer::histogram(const Labels& labels, const initiator::LatencyHistogram& histogram) {
+    const std::string before = labels.with("le", "").text(); // {...,le=""}
+    const std::string_view begin = std::string_view(before).substr(0, before.size() - 2);
+    const auto bucket = [&](std::string_view bound, std::uint64_t count) {
+        fmt::format_to(std::back_inserter(text_), "{}_bucket{}{}\"}} {}\n", name_, begin, bound,
+                       count);
+    };
     std::uint64_t count = 0;
     std::uint64_t next_us = first_bound_us;
     for (std::size_t i = 0; i < histogram.counts().size(); ++i) {
         count += histogram.counts()[i];
         if (next_us <= last_bound_us && initiator::LatencyHistogram::upper_bound_us(i) == next_us) {
             constexpr double us_per_s = 1e6;
-            sample(labels.with("le", fmt::format("{}", static_cast<double>(next_us) / us_per_s)),
-                   count, "_bucket");
+            bucket(fmt::format("{}", static_cast<double>(next_us) / us_per_s), count);
             next_us *= 2;
         }
     }
-    sample(labels.with("le", "+Inf"), count, "_bucket");
+    bucket("+Inf", count);
     sample(labels, seconds_of_ns(histogram.sum_ns()), "_sum");
     sample(labels, count, "_count");
 }

@@ -45,6 +45,9 @@ class Daemon::State {
         table_.on_detached = [this](proto::Address address, bool persistent) {
             return handle_detached(address, persistent);
         };
+        table_.on_event = [this](proto::Address address, const std::string& line) {
+            server_->publish(address, line);
+        };
     }
 
     std::expected<void, Error> open_shards();

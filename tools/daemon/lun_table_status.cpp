@@ -16,11 +16,10 @@ namespace asio = boost::asio;
 
 namespace {
 
-std::string without_newline(std::string text) {
-    while (text.ends_with('\n')) {
-        text.pop_back();
-    }
-    return text;
+// For a reply, which is one line. JSON has no newline inside its strings.
+std::string on_one_line(std::string json) {
+    std::erase(json, '\n');
+    return json;
 }
 
 } // namespace
@@ -31,7 +30,7 @@ void LunTable::list(Reply reply) {
         for (LunStatus& lun : status.luns) {
             entries.push_back(std::move(lun.entry));
         }
-        reply(without_newline(list_json(entries)));
+        reply(on_one_line(list_json(entries)));
     });
 }
 
@@ -87,7 +86,7 @@ void LunTable::show(const std::string& target, Reply reply) {
         auto status = lun->show_everything();
         asio::post(environment_.context, [&host, status = std::move(status), not_attached, reply] {
             if (status) {
-                reply(without_newline(show_json(*status, host.interfaces())));
+                reply(on_one_line(show_json(*status, host.interfaces())));
             } else {
                 reply(std::unexpected(not_attached));
             }

@@ -189,3 +189,13 @@ TEST_CASE("metrics takes the socket of uaoed and nothing else") {
     CHECK(contains(refusal({"metrics", "1.0"}), "1.0"));
     CHECK(contains(refusal({"metrics", "--json"}), "--json"));
 }
+
+TEST_CASE("events: all LUNs, or one") {
+    CHECK_FALSE(parsed<EventsOptions>({"events"}).address.has_value());
+    const auto full = parsed<EventsOptions>({"events", "e1.0", "--json", "--control", "x"});
+    CHECK(full.address == proto::Address{1, 0});
+    CHECK(full.json);
+    CHECK(full.control_path == "x");
+    CHECK(contains(refusal({"events", "/dev/ublkb0"}), "shelf.slot"));
+    CHECK(contains(refusal({"events", "1.0", "1.1"}), "1.1"));
+}

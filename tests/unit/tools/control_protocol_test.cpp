@@ -48,6 +48,8 @@ TEST_CASE("requests come out as they went in") {
     check_round_trip(ShowRequest{.target = "1.0"});
     check_round_trip(StatusRequest{});
     check_round_trip(MetricsRequest{});
+    check_round_trip(EventsRequest{});
+    check_round_trip(EventsRequest{.address = proto::Address{1, 0}});
 }
 
 TEST_CASE("a reply carries a result or an error") {
@@ -99,6 +101,9 @@ TEST_CASE("a request that is wrong is refused with the reason") {
     CHECK(refusal(R"({"command":"detach","target":["1.0"]})").find("target") != std::string::npos);
     CHECK(refusal(R"({"command":"list","all":true})").find("\"all\"") != std::string::npos);
     CHECK(refusal(R"({"command":"status","all":true})").find("\"all\"") != std::string::npos);
+    CHECK(refusal(R"({"command":"events","address":"x"})").find("shelf.slot") != std::string::npos);
+    CHECK(refusal(R"({"command":"events","address":7})").find("address") != std::string::npos);
+    CHECK(refusal(R"({"command":"events","all":true})").find("\"all\"") != std::string::npos);
     CHECK(refusal(R"({"command":"metrics","all":true})").find("\"all\"") != std::string::npos);
 }
 
@@ -123,6 +128,7 @@ TEST_CASE("only looking is known to change nothing") {
     CHECK_FALSE(changes_anything(ShowRequest{.target = "1.0"}));
     CHECK_FALSE(changes_anything(StatusRequest{}));
     CHECK_FALSE(changes_anything(MetricsRequest{}));
+    CHECK_FALSE(changes_anything(EventsRequest{}));
     CHECK(changes_anything(AttachRequest{.address = {1, 0}}));
     CHECK(changes_anything(DetachRequest{.target = "1.0"}));
 }
