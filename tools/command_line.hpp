@@ -130,14 +130,22 @@ struct EventsOptions {
     bool json = false;
 };
 
+struct TopOptions {
+    std::string control_path = control_socket_default;
+    std::optional<proto::Address> address; // nothing: all LUNs
+    std::chrono::seconds interval{2};      // at least 1
+    std::uint64_t count = 0;               // then it ends, and is plain lines; 0: no end
+    bool paths = false;
+};
+
 struct ConfigCheckOptions {
     std::string config_path; // empty: the default, which need not be there
 };
 
-using CommandOptions =
-    std::variant<DiscoverOptions, ServeOptions, IdentifyOptions, PingOptions, AttachOptions,
-                 DetachOptions, ListOptions, ShowOptions, ConfigOptions, MaskOptions,
-                 ReserveOptions, SmartOptions, ConfigCheckOptions, MetricsOptions, EventsOptions>;
+using CommandOptions = std::variant<DiscoverOptions, ServeOptions, IdentifyOptions, PingOptions,
+                                    AttachOptions, DetachOptions, ListOptions, ShowOptions,
+                                    ConfigOptions, MaskOptions, ReserveOptions, SmartOptions,
+                                    ConfigCheckOptions, MetricsOptions, EventsOptions, TopOptions>;
 
 // There is no command to run: --help, --version, or wrong usage.
 struct NothingToRun {

@@ -55,6 +55,7 @@ CLI::App* add_attach(CLI::App& app, AttachOptions& options);
 CLI::App* add_detach(CLI::App& app, DetachOptions& options);
 CLI::App* add_list(CLI::App& app, ListOptions& options);
 CLI::App* add_show(CLI::App& app, ShowOptions& options);
+CLI::App* add_top(CLI::App& app, TopOptions& options);
 CLI::App* add_events(CLI::App& app, EventsOptions& options);
 CLI::App* add_metrics(CLI::App& app, MetricsOptions& options);
 CLI::App* add_config_check(CLI::App& app, ConfigCheckOptions& options);

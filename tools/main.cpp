@@ -40,6 +40,7 @@ CommandResult run(const std::vector<std::string>& arguments) {
         CommandResult operator()(const DetachOptions& options) const { return run_detach(options); }
         CommandResult operator()(const ListOptions& options) const { return run_list(options); }
         CommandResult operator()(const ShowOptions& options) const { return run_show(options); }
+        CommandResult operator()(const TopOptions& options) const { return run_top(options); }
         CommandResult operator()(const EventsOptions& options) const { return run_events(options); }
         CommandResult operator()(const MetricsOptions& options) const {
             return run_metrics(options);
