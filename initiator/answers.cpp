@@ -268,6 +268,7 @@ void Engine::State::account_answer(Time now, Command& command, Transmission& tra
         (command.kind == CommandKind::data && command.operation != Operation::discard);
     if (is_transfer) {
         path.rtt.add_sample(now - transmission.sent_at);
+        path.round_trips.add(now - transmission.sent_at);
     }
     if (is_transfer && command.kind == CommandKind::data) {
         note_passed_payload(now, command, transmission);

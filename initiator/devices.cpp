@@ -116,6 +116,7 @@ std::optional<Status> Engine::State::refuse(const DeviceEntry& device, const Req
 void Engine::State::submit(Time now, DeviceEntry& device, Request& request) {
     UAOE_ASSERT(!RequestState::is_queued(request) && !RequestState::is_unfinished_write(request));
     request.status = Status::ok;
+    RequestState::submitted_at(request) = now;
     RequestState::sequence(request) = device.sequence_next++;
     RequestState::unsent(request) =
         request.operation == Operation::flush ? SectorCount{} : request.sectors;
@@ -320,6 +321,7 @@ void Engine::State::complete(Time now, DeviceEntry& device, Request& request, St
     --device.requests_pending;
     OperationCounters& counter = device.operations[static_cast<std::size_t>(request.operation)];
     ++counter.requests;
+    counter.latency.add(now - RequestState::submitted_at(request));
     if (status == Status::ok) {
         counter.bytes += request.operation == Operation::flush
                              ? 0

@@ -33,7 +33,8 @@ PathStatus status_of(const Path& path) {
             .sent = path.sent,
             .received = path.received,
             .retransmitted = path.retransmitted,
-            .spurious = path.spurious};
+            .spurious = path.spurious,
+            .round_trips = path.round_trips};
 }
 
 TargetStatus status_of(const Target& target) {

@@ -70,6 +70,7 @@ class Request {
     std::uint64_t sequence_ = 0;                     // order of submission on its device
     SectorCount unsent_;                             // tail of the range not yet cut into commands
     std::uint32_t commands_count_ = 0;               // cut from it and not finished
+    Time submitted_at_;
 };
 
 } // namespace uaoe::initiator

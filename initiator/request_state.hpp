@@ -33,6 +33,7 @@ class RequestState {
     static std::uint64_t& sequence(Request& request) { return request.sequence_; }
     static SectorCount& unsent(Request& request) { return request.unsent_; }
     static std::uint32_t& commands_count(Request& request) { return request.commands_count_; }
+    static Time& submitted_at(Request& request) { return request.submitted_at_; }
     static bool is_queued(const Request& request) { return request.queue_hook_.is_linked(); }
     static bool is_unfinished_write(const Request& request) {
         return request.writes_hook_.is_linked();

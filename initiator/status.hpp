@@ -3,6 +3,7 @@
 #pragma once
 
 #include "initiator/device.hpp"
+#include "initiator/latency_histogram.hpp"
 #include "initiator/time.hpp"
 #include "proto/address.hpp"
 #include "proto/ethernet.hpp"
@@ -71,7 +72,8 @@ struct PathStatus {
     std::uint64_t sent = 0;               // frames, retransmissions included
     std::uint64_t received = 0;           // valid answers
     std::uint64_t retransmitted = 0;
-    std::uint64_t spurious = 0; // retransmissions whose earlier copy was answered after all
+    std::uint64_t spurious = 0;     // retransmissions whose earlier copy was answered after all
+    LatencyHistogram round_trips{}; // of frames with data, and of IDENTIFY: what srtt is made of
 };
 
 struct TargetStatus {
@@ -90,6 +92,7 @@ struct OperationCounters {
     std::uint64_t requests = 0;
     std::uint64_t bytes = 0;
     std::uint64_t errors = 0;
+    LatencyHistogram latency{}; // of all requests, from submit() to their completion
 };
 
 struct DeviceStatus {

@@ -102,6 +102,7 @@ struct Path {
     std::uint64_t received = 0;
     std::uint64_t retransmitted = 0;
     std::uint64_t spurious = 0;
+    LatencyHistogram round_trips;
 
     Timer timer{TimerKind::path, this};
     boost::intrusive::list_member_hook<> identify_hook; // paths that want to send IDENTIFY

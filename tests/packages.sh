@@ -32,7 +32,7 @@ for wanted in '-rwxr-xr-x ./usr/sbin/uaoe' '-rwxr-xr-x ./usr/sbin/uaoed' '-rw-r-
     '-rw-r--r-- ./usr/share/man/man8/uaoe.8.gz' '-rw-r--r-- ./usr/share/man/man8/uaoed.8.gz' \
     '-rw-r--r-- ./usr/share/man/man5/uaoe.toml.5.gz' '-rw-r--r-- ./usr/share/man/man7/uaoe-from-aoe.7.gz' '-rw-r--r-- ./usr/share/bash-completion/completions/uaoe' \
     '-rw-r--r-- ./usr/share/zsh/vendor-completions/_uaoe' '-rw-r--r-- ./usr/share/fish/vendor_completions.d/uaoe.fish' \
-    '-rwxr-xr-x ./usr/share/uaoe/complete' '-rw-r--r-- ./usr/share/doc/uaoe/copyright'; do
+    '-rw-r--r-- ./usr/share/uaoe/grafana/uaoe.json' '-rwxr-xr-x ./usr/share/uaoe/complete' '-rw-r--r-- ./usr/share/doc/uaoe/copyright'; do
     grep -qxF -- "$wanted" contents.txt || fail "$(basename "$main") has no $wanted: $(cat contents.txt)"
 done
 echo "ok: $(wc -l <contents.txt) files and folders are in $(basename "$main")"

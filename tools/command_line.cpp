@@ -77,12 +77,18 @@ parse_command_line(const std::vector<std::string>& arguments) {
     MaskOptions mask;
     ReserveOptions reserve;
     SmartOptions smart;
+    MetricsOptions metrics;
+    EventsOptions events;
+    TopOptions top;
     const std::map<const CLI::App*, std::function<CommandOptions()>> commands = {
         {add_discover(app, discover), [&] { return discover; }},
         {add_attach(app, attach), [&] { return attach; }},
         {add_detach(app, detach), [&] { return detach; }},
         {add_list(app, list), [&] { return list; }},
         {add_show(app, show), [&] { return show; }},
+        {add_top(app, top), [&] { return top; }},
+        {add_events(app, events), [&] { return events; }},
+        {add_metrics(app, metrics), [&] { return metrics; }},
         {add_serve(app, serve), [&] { return serve; }},
         {add_identify(app, identify), [&] { return identify; }},
         {add_ping(app, ping), [&] { return ping; }},

@@ -128,6 +128,24 @@ struct CheckOptions {
     bool json = false;
 };
 
+struct MetricsOptions {
+    std::string control_path = control_socket_default;
+};
+
+struct EventsOptions {
+    std::string control_path = control_socket_default;
+    std::optional<proto::Address> address; // nothing: of all LUNs
+    bool json = false;
+};
+
+struct TopOptions {
+    std::string control_path = control_socket_default;
+    std::optional<proto::Address> address; // nothing: all LUNs
+    std::chrono::seconds interval{2};      // at least 1
+    std::uint64_t count = 0;               // then it ends, and is plain lines; 0: no end
+    bool paths = false;
+};
+
 struct ConfigCheckOptions {
     std::string config_path; // empty: the default, which need not be there
 };
@@ -135,7 +153,8 @@ struct ConfigCheckOptions {
 using CommandOptions =
     std::variant<DiscoverOptions, ServeOptions, IdentifyOptions, PingOptions, AttachOptions,
                  DetachOptions, ListOptions, ShowOptions, ConfigOptions, MaskOptions,
-                 ReserveOptions, SmartOptions, CheckOptions, ConfigCheckOptions>;
+                 ReserveOptions, SmartOptions, CheckOptions, ConfigCheckOptions, MetricsOptions,
+                 EventsOptions, TopOptions>;
 
 // There is no command to run: --help, --version, or wrong usage.
 struct NothingToRun {

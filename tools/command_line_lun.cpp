@@ -119,13 +119,6 @@ void add_lun_options(CLI::App& command, LunOptions& lun) {
     command.add_flag("--in-order", lun.in_order, in_order_help);
 }
 
-void add_control(CLI::App& command, std::string& path) {
-    command.add_option("--control", path, "Control socket of uaoed")
-        ->type_name("PATH")
-        ->check(check_socket_path)
-        ->capture_default_str();
-}
-
 void add_attached(CLI::App& command, std::string& target) {
     command.add_option("LUN", target, "Address or device of an attached LUN: 1.0, /dev/ublkb0")
         ->required()

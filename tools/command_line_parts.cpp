@@ -35,6 +35,13 @@ CLI::Option* add_interfaces(CLI::App& command, std::vector<std::string>& interfa
         });
 }
 
+void add_control(CLI::App& command, std::string& path) {
+    command.add_option("--control", path, "Control socket of uaoed")
+        ->type_name("PATH")
+        ->check(check_socket_path)
+        ->capture_default_str();
+}
+
 std::string check_socket_path(const std::string& path) {
     constexpr std::size_t room = sizeof(sockaddr_un::sun_path) - 1;
     if (path.empty() || path.size() > room) {

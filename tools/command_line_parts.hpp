@@ -21,6 +21,7 @@ inline constexpr std::int64_t wait_seconds_max = seconds_max.count();
 [[nodiscard]] proto::Address address_of(const std::string& text);
 
 void add_address(CLI::App& command, proto::Address& address);
+void add_control(CLI::App& command, std::string& path); // of uaoed
 CLI::Option* add_interfaces(CLI::App& command, std::vector<std::string>& interfaces);
 
 // In seconds or milliseconds, as the type of `value` says; shows it as the default.
@@ -55,6 +56,9 @@ CLI::App* add_attach(CLI::App& app, AttachOptions& options);
 CLI::App* add_detach(CLI::App& app, DetachOptions& options);
 CLI::App* add_list(CLI::App& app, ListOptions& options);
 CLI::App* add_show(CLI::App& app, ShowOptions& options);
+CLI::App* add_top(CLI::App& app, TopOptions& options);
+CLI::App* add_events(CLI::App& app, EventsOptions& options);
+CLI::App* add_metrics(CLI::App& app, MetricsOptions& options);
 CLI::App* add_config_check(CLI::App& app, ConfigCheckOptions& options);
 CLI::App* add_config(CLI::App& app, ConfigOptions& options);
 CLI::App* add_mask(CLI::App& app, MaskOptions& options);

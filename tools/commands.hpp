@@ -27,5 +27,8 @@ using CommandResult = std::expected<ExitCode, Error>;
 [[nodiscard]] CommandResult run_detach(const DetachOptions& options);
 [[nodiscard]] CommandResult run_list(const ListOptions& options);
 [[nodiscard]] CommandResult run_show(const ShowOptions& options);
+[[nodiscard]] CommandResult run_top(const TopOptions& options);
+[[nodiscard]] CommandResult run_events(const EventsOptions& options);
+[[nodiscard]] CommandResult run_metrics(const MetricsOptions& options);
 
 } // namespace uaoe::tools

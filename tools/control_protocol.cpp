@@ -123,6 +123,18 @@ AttachRequest parse_attach(Fields& fields) {
     return request;
 }
 
+EventsRequest parse_events(Fields& fields) {
+    fields.allow({"command", "address"});
+    EventsRequest request;
+    if (fields.has("address")) {
+        request.address = proto::parse_address(fields.text("address"));
+        if (!request.address) {
+            fields.note("address", "shelf.slot");
+        }
+    }
+    return request;
+}
+
 DetachRequest parse_detach(Fields& fields) {
     fields.allow({"command", "target", "force", "keep"});
     DetachRequest request{.target = fields.text("target")};
@@ -184,12 +196,31 @@ Json json_of(const InterfacesRequest& request) {
     return json;
 }
 
+Json json_of(const StatusRequest& /*request*/) {
+    return {{"command", "status"}};
+}
+
+Json json_of(const MetricsRequest& /*request*/) {
+    return {{"command", "metrics"}};
+}
+
+Json json_of(const EventsRequest& request) {
+    Json json{{"command", "events"}};
+    if (request.address) {
+        json["address"] = proto::to_string(*request.address);
+    }
+    return json;
+}
+
 } // namespace
 
 bool changes_anything(const ControlRequest& request) {
     const auto* const interfaces = std::get_if<InterfacesRequest>(&request);
     return !std::holds_alternative<ListRequest>(request) &&
            !std::holds_alternative<ShowRequest>(request) &&
+           !std::holds_alternative<StatusRequest>(request) &&
+           !std::holds_alternative<MetricsRequest>(request) &&
+           !std::holds_alternative<EventsRequest>(request) &&
            (interfaces == nullptr || interfaces->wanted);
 }
 
@@ -226,6 +257,14 @@ std::expected<ControlRequest, Error> parse_request(std::string_view line) {
     } else if (command == "list") {
         fields.allow({"command"});
         request = ListRequest{};
+    } else if (command == "status") {
+        fields.allow({"command"});
+        request = StatusRequest{};
+    } else if (command == "events") {
+        request = parse_events(fields);
+    } else if (command == "metrics") {
+        fields.allow({"command"});
+        request = MetricsRequest{};
     } else if (command == "show") {
         fields.allow({"command", "target"});
         request = ShowRequest{.target = fields.text("target")};

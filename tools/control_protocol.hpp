@@ -70,8 +70,26 @@ struct InterfacesRequest {
     friend bool operator==(const InterfacesRequest&, const InterfacesRequest&) = default;
 };
 
+// All LUNs and interfaces, for `uaoe top`: see status_json().
+struct StatusRequest {
+    friend bool operator==(const StatusRequest&, const StatusRequest&) = default;
+};
+
+// A string: the text that Prometheus reads.
+struct MetricsRequest {
+    friend bool operator==(const MetricsRequest&, const MetricsRequest&) = default;
+};
+
+// The reply is a string, and then there is a line for each event (see event_text.hpp) until either
+// side closes the connection.
+struct EventsRequest {
+    std::optional<proto::Address> address = std::nullopt; // nothing: of all LUNs
+    friend bool operator==(const EventsRequest&, const EventsRequest&) = default;
+};
+
 using ControlRequest = std::variant<AttachRequest, DetachRequest, ListRequest, ShowRequest,
-                                    AttachAllRequest, RevalidateRequest, InterfacesRequest>;
+                                    AttachAllRequest, RevalidateRequest, InterfacesRequest,
+                                    StatusRequest, MetricsRequest, EventsRequest>;
 
 // False for those that only look.
 [[nodiscard]] bool changes_anything(const ControlRequest& request);

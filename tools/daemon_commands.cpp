@@ -1,8 +1,11 @@
-// `uaoe attach`, `detach`, `list` and `show`: ask the daemon, print what it says.
+// `uaoe attach`, `detach`, `list`, `show`, `events` and `metrics`: ask the daemon, print what it
+// says.
 #include "tools/aoetools_text.hpp"
 #include "tools/commands.hpp"
 #include "tools/control_client.hpp"
 #include "tools/daemon_text.hpp"
+#include "tools/event_text.hpp"
+#include "tools/interrupt.hpp"
 #include "tools/output.hpp"
 
 #include <algorithm>
@@ -59,6 +62,34 @@ CommandResult run_show(const ShowOptions& options) {
         return std::unexpected(reply.error());
     }
     return print(options.json ? *reply + "\n" : show_text(*reply));
+}
+
+// A line leaves at once; one that cannot be written ends it.
+CommandResult run_events(const EventsOptions& options) {
+    const InterruptGuard guard;
+    std::expected<void, Error> written;
+    const auto followed = follow_daemon(
+        options.control_path, EventsRequest{.address = options.address}, answer_time_max,
+        [&](std::string_view line) {
+            written = write_output((options.json ? std::string(line) : event_text(line)) + "\n");
+            return written.has_value();
+        },
+        InterruptGuard::interrupted);
+    if (InterruptGuard::interrupted()) {
+        return ExitCode::done;
+    }
+    if (!written || !followed) {
+        return std::unexpected(written ? followed.error() : written.error());
+    }
+    return ExitCode::done;
+}
+
+CommandResult run_metrics(const MetricsOptions& options) {
+    const auto reply = ask_daemon(options.control_path, MetricsRequest{}, answer_time_max);
+    if (!reply) {
+        return std::unexpected(reply.error());
+    }
+    return print(string_of_json(*reply).value_or(std::string()));
 }
 
 } // namespace uaoe::tools

@@ -35,20 +35,29 @@ std::string size_of(const Json& json) {
     return bytes == 0 ? "?" : size_text(bytes);
 }
 
+std::string rounded_of(const Json& json, const char* key) {
+    return json.is_object() && json.contains(key) && json[key].is_number()
+               ? fmt::format("{:.0f}", json[key].get<double>())
+               : "-";
+}
+
 std::string requests_text(const Json& json) {
     Table table({{.title = "REQUESTS"},
                  {.title = "COUNT", .align = Table::Align::right},
                  {.title = "BYTES", .align = Table::Align::right},
-                 {.title = "ERRORS", .align = Table::Align::right}});
+                 {.title = "ERRORS", .align = Table::Align::right},
+                 {.title = "P50 us", .align = Table::Align::right},
+                 {.title = "P99 us", .align = Table::Align::right}});
     if (!json.contains("requests") || !json["requests"].is_object()) {
         return {};
     }
     for (const auto& [name, counters] : json["requests"].items()) {
         if (counters.is_object()) {
-            table.add_row({visible_text(name),
-                           std::to_string(number_of(counters, "requests_count")),
-                           size_text(number_of(counters, "size_bytes")),
-                           std::to_string(number_of(counters, "errors_count"))});
+            table.add_row(
+                {visible_text(name), std::to_string(number_of(counters, "requests_count")),
+                 size_text(number_of(counters, "size_bytes")),
+                 std::to_string(number_of(counters, "errors_count")),
+                 rounded_of(counters, "latency_p50_us"), rounded_of(counters, "latency_p99_us")});
         }
     }
     return "\n" + table.to_text();
@@ -80,6 +89,24 @@ std::string paths_text(const Json& json) {
         table.add_row(std::move(row));
     }
     return "\n" + table.to_text();
+}
+
+// Of what is lost on this host; nothing when nothing is.
+std::string interfaces_text(const Json& json) {
+    if (!json.contains("interfaces") || !json["interfaces"].is_array()) {
+        return {};
+    }
+    std::string text;
+    for (const Json& port : json["interfaces"]) {
+        const std::uint64_t dropped = number_of(port, "frames_dropped");
+        const std::uint64_t too_long = number_of(port, "frames_too_long");
+        const std::uint64_t unsendable = number_of(port, "frames_unsendable");
+        if (dropped + too_long + unsendable > 0) {
+            text += fmt::format("{}: {} frames dropped (no room), {} too long, {} not sendable\n",
+                                text_of(port, "interface"), dropped, too_long, unsendable);
+        }
+    }
+    return text.empty() ? text : "\n" + text;
 }
 
 } // namespace
@@ -129,7 +156,7 @@ std::string show_text(std::string_view json) {
     line("flush", flag_of(lun, "flush_supported") ? "yes" : "no");
     line("discard", flag_of(lun, "discard_supported") ? "yes" : "no");
     line("fenced writes", std::to_string(number_of(lun, "fenced_writes")));
-    return text + requests_text(lun) + paths_text(lun);
+    return text + requests_text(lun) + paths_text(lun) + interfaces_text(lun);
 }
 
 std::string list_lines(std::string_view json) {

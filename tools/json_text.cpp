@@ -68,6 +68,27 @@ Json target_json(const initiator::TargetStatus& target, std::span<const Interfac
     return json;
 }
 
+// `name`_sum_us, its percentiles, and its buckets that are not empty: each says how many took at
+// most `up_to_us` (null: any time) and more than the one before it can hold.
+void add_histogram(Json& json, const std::string& name,
+                   const initiator::LatencyHistogram& histogram) {
+    constexpr std::uint64_t ns_per_us = 1000;
+    json[name + "_sum_us"] = histogram.sum_ns() / ns_per_us;
+    Json buckets = Json::array();
+    for (std::size_t i = 0; i < histogram.counts().size(); ++i) {
+        if (histogram.counts()[i] > 0) {
+            const auto bound = initiator::LatencyHistogram::upper_bound_us(i);
+            buckets.push_back(
+                {{"up_to_us", bound ? Json(*bound) : Json()}, {"count", histogram.counts()[i]}});
+        }
+    }
+    if (!buckets.empty()) {
+        json[name + "_p50_us"] = rounded(histogram.quantile_us(0.5));
+        json[name + "_p99_us"] = rounded(histogram.quantile_us(0.99));
+    }
+    json[name + "_buckets"] = std::move(buckets);
+}
+
 Json full_path(const initiator::PathStatus& path, std::span<const Interface> interfaces) {
     Json json = short_path(path, interfaces);
     json.erase("sectors_per_frame");
@@ -83,6 +104,7 @@ Json full_path(const initiator::PathStatus& path, std::span<const Interface> int
     json["received"] = path.received;
     json["retransmitted"] = path.retransmitted;
     json["spurious"] = path.spurious;
+    add_histogram(json, "rtt", path.round_trips);
     return json;
 }
 
@@ -94,6 +116,7 @@ Json requests_json(const initiator::DeviceStatus& device) {
         json[names[i]] = {{"requests_count", counters.requests},
                           {"size_bytes", counters.bytes},
                           {"errors_count", counters.errors}};
+        add_histogram(json[names[i]], "latency", counters.latency);
     }
     json["pending_count"] = device.requests_pending;
     return json;
@@ -183,7 +206,9 @@ std::string identify_json(const initiator::TargetStatus& target, bool with_words
     return line_of(json);
 }
 
-std::string show_json(const ShowStatus& status, std::span<const Interface> interfaces) {
+namespace {
+
+Json show_object(const ShowStatus& status, std::span<const Interface> interfaces) {
     const initiator::DeviceInfo& info = status.device.info;
     Json json;
     json["address"] = proto::to_string(info.address);
@@ -204,26 +229,76 @@ std::string show_json(const ShowStatus& status, std::span<const Interface> inter
         json["paths"].push_back(full_path(path, interfaces));
     }
     json["frames"] = counters_json(status.counters);
+    return json;
+}
+
+Json ports_json(std::span<const initiator::PortStatus> ports) {
+    Json json = Json::array();
+    for (const auto& port : ports) {
+        json.push_back({{"interface", port.interface},
+                        {"up", port.up},
+                        {"mtu_bytes", port.mtu_bytes},
+                        {"frames_received", port.frames.frames_received},
+                        {"frames_sent", port.frames.frames_sent},
+                        {"frames_dropped", port.frames.frames_dropped},
+                        {"frames_too_long", port.frames.frames_cut},
+                        {"frames_foreign", port.frames.frames_foreign},
+                        {"frames_unsendable", port.frames.frames_unsendable}});
+    }
+    return json;
+}
+
+Json entry_object(const ListEntry& entry) {
+    Json json;
+    json["address"] = proto::to_string(entry.address);
+    json["device"] = entry.device.empty() ? Json() : Json(entry.device);
+    json["frontend"] = entry.front_end;
+    json["size_bytes"] = entry.info.sectors.value * entry.info.sector_bytes;
+    json["state"] = entry.state;
+    json["model"] = entry.info.identify.model.view();
+    json["serial"] = entry.info.identify.serial.view();
+    json["read_only"] = entry.options.read_only;
+    json["in_order"] = entry.options.in_order;
+    json["fail_after_s"] = entry.options.fail_after.count();
+    json["interfaces"] = entry.interfaces;
+    json["payload_bytes"] = entry.payload_bytes;
+    return json;
+}
+
+} // namespace
+
+std::string show_json(const ShowStatus& status, std::span<const Interface> interfaces) {
+    Json json = show_object(status, interfaces);
+    if (!status.ports.empty()) {
+        json["interfaces"] = ports_json(status.ports);
+    }
     return line_of(json);
+}
+
+std::string status_json(const DaemonStatus& status) {
+    Json json;
+    json["uptime_us"] =
+        std::chrono::duration_cast<std::chrono::microseconds>(status.uptime).count();
+    json["luns"] = Json::array();
+    for (const LunStatus& lun : status.luns) {
+        json["luns"].push_back(lun.show ? show_object(*lun.show, status.interfaces)
+                                        : entry_object(lun.entry));
+    }
+    json["shards"] = Json::array();
+    for (const ShardStatus& shard : status.shards) {
+        json["shards"].push_back({{"interfaces", ports_json(shard.ports)},
+                                  {"frames", counters_json(shard.counters)},
+                                  {"targets_count", shard.targets_count}});
+    }
+    std::string line = line_of(json);
+    line.pop_back();
+    return line;
 }
 
 std::string list_json(std::span<const ListEntry> entries) {
     std::string text = "[";
     for (const ListEntry& entry : entries) {
-        Json json;
-        json["address"] = proto::to_string(entry.address);
-        json["device"] = entry.device.empty() ? Json() : Json(entry.device);
-        json["frontend"] = entry.front_end;
-        json["size_bytes"] = entry.info.sectors.value * entry.info.sector_bytes;
-        json["state"] = entry.state;
-        json["model"] = entry.info.identify.model.view();
-        json["serial"] = entry.info.identify.serial.view();
-        json["read_only"] = entry.options.read_only;
-        json["in_order"] = entry.options.in_order;
-        json["fail_after_s"] = entry.options.fail_after.count();
-        json["interfaces"] = entry.interfaces;
-        json["payload_bytes"] = entry.payload_bytes;
-        std::string line = line_of(json);
+        std::string line = line_of(entry_object(entry));
         line.pop_back();
         text += (text.size() == 1 ? "\n" : ",\n") + line;
     }

@@ -2,10 +2,13 @@
 // functions; the JSON library stays behind them.
 #pragma once
 
+#include "initiator/linux/shard.hpp"
 #include "initiator/status.hpp"
 #include "tools/interface.hpp"
 #include "tools/lun_options.hpp"
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -32,8 +35,9 @@ struct ShowStatus {
     initiator::DeviceStatus device;
     initiator::TargetStatus target;
     initiator::EngineCounters counters;
-    std::string front_end;   // "nbd-socket"
-    std::string device_name; // "/dev/ublkb0", or the URI
+    std::string front_end;                      // "nbd-socket"
+    std::string device_name;                    // "/dev/ublkb0", or the URI
+    std::vector<initiator::PortStatus> ports{}; // of its shard, by PortIndex; none: not asked for
 };
 // The keys of `uaoe show --json`, on one line.
 [[nodiscard]] std::string show_json(const ShowStatus& status,
@@ -51,6 +55,26 @@ struct ListEntry {
 };
 // `uaoe list --json`: an array, one object a line.
 [[nodiscard]] std::string list_json(std::span<const ListEntry> entries);
+
+// All that uaoed knows of itself at one moment.
+struct LunStatus {
+    ListEntry entry;
+    std::optional<ShowStatus> show; // of an attached one, without its ports
+};
+struct ShardStatus {
+    initiator::EngineCounters counters;
+    std::size_t targets_count = 0; // discovered
+    std::vector<initiator::PortStatus> ports;
+};
+struct DaemonStatus {
+    std::vector<LunStatus> luns;       // by address
+    std::vector<ShardStatus> shards;   // by number
+    std::vector<Interface> interfaces; // by PortIndex
+    std::chrono::nanoseconds uptime{};
+};
+// One object on one line: `luns` (as of show, or of list when it is not attached), `shards`, and
+// `uptime_us`. What `uaoe top` asks for.
+[[nodiscard]] std::string status_json(const DaemonStatus& status);
 
 struct PingStatistics {
     std::string interface;

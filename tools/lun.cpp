@@ -481,17 +481,4 @@ void Lun::leave() {
     }
 }
 
-std::optional<ShowStatus> Lun::show_status() const {
-    initiator::Device* const device = device_;
-    if (device == nullptr) {
-        return std::nullopt;
-    }
-    initiator::Engine& engine = host_.shard().engine();
-    return ShowStatus{.device = engine.device_status(host_.shard().index_of(*device)),
-                      .target = *engine.target(state_.address),
-                      .counters = engine.counters(),
-                      .front_end = std::string(front_end_text(state_.options.front_end)),
-                      .device_name = name()};
-}
-
 } // namespace uaoe::tools

@@ -94,8 +94,9 @@ class Lun {
     // Then the front end is to grow, too.
     void update_target();
 
-    // On the shard's thread.
-    [[nodiscard]] std::optional<ShowStatus> show_status() const;
+    // On the shard's thread. Nothing: it is not attached any more.
+    [[nodiscard]] std::optional<ShowStatus> show_status() const; // without the shard's ports
+    [[nodiscard]] std::optional<ShowStatus> show_everything() const;
 
   private:
     Lun(const LunEnvironment& environment, ShardHost& host, LunLock lock, LunState state);

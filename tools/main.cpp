@@ -42,6 +42,11 @@ CommandResult run(const std::vector<std::string>& arguments) {
         CommandResult operator()(const ListOptions& options) const { return run_list(options); }
         CommandResult operator()(const ShowOptions& options) const { return run_show(options); }
         CommandResult operator()(const CheckOptions& options) const { return run_check(options); }
+        CommandResult operator()(const TopOptions& options) const { return run_top(options); }
+        CommandResult operator()(const EventsOptions& options) const { return run_events(options); }
+        CommandResult operator()(const MetricsOptions& options) const {
+            return run_metrics(options);
+        }
         CommandResult operator()(const ConfigCheckOptions& options) const {
             return run_config_check(options);
         }

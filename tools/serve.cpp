@@ -244,7 +244,7 @@ void Serve::await_statistics_signal() {
         }
         // Collected on the shard, written here: no file is touched on the shard's thread.
         host_->shard().post([this, lun = lun_] {
-            asio::post(context_, [this, status = lun->show_status()] {
+            asio::post(context_, [this, status = lun->show_everything()] {
                 if (status) {
                     write_statistics(show_json(*status, host_->interfaces()));
                 }
@@ -269,7 +269,7 @@ void Serve::close() {
     std::expected<void, Error> closed;
     bool told = false;
     while (true) {
-        if (const auto status = host_->call([this] { return lun_->show_status(); })) {
+        if (const auto status = host_->call([this] { return lun_->show_everything(); })) {
             statistics = show_json(*status, host_->interfaces());
         }
         const bool force = options_.lun.front_end == FrontEndKind::socket || signals_count_ > 1;

@@ -222,6 +222,10 @@ const std::vector<Error>& Shard::interfaces_down() const {
     return state_->interfaces_down;
 }
 
+std::vector<PortStatus> Shard::port_statuses() {
+    return state_->port_statuses();
+}
+
 const std::vector<Error>& Shard::links_replaced() const {
     return state_->links_replaced;
 }

@@ -7,6 +7,7 @@
 #include "initiator/engine.hpp"
 #include "initiator/linux/busy_poll.hpp"
 #include "initiator/linux/error.hpp"
+#include "initiator/linux/link.hpp"
 #include "initiator/linux/link_kind.hpp"
 #include "initiator/linux/ring.hpp"
 
@@ -36,6 +37,14 @@ struct ShardConfig {
     Duration busy_poll = BusyPoll::time_max_default;
 };
 
+// An interface as a shard has it.
+struct PortStatus {
+    std::string interface;
+    bool up = false;             // with carrier, and a link on it
+    std::uint32_t mtu_bytes = 0; // 0: there is no such interface now
+    LinkCounters frames;         // since the shard was opened, also over links that were replaced
+};
+
 class Shard {
   public:
     static std::expected<std::unique_ptr<Shard>, Error> open(const ShardConfig& config);
@@ -49,6 +58,8 @@ class Shard {
     [[nodiscard]] Time
     now() const; // of the present turn of the loop; updated by clock() when it matters
     [[nodiscard]] const std::string& interface_name(PortIndex port) const;
+    // One for each interface; asks the kernel.
+    [[nodiscard]] std::vector<PortStatus> port_statuses();
     // Of open(): one for each interface that was down and did not have to be up.
     [[nodiscard]] const std::vector<Error>& interfaces_down() const;
 

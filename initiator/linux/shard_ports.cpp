@@ -66,6 +66,15 @@ PortState usable_state(PortState state, const Link* link) {
     return state;
 }
 
+LinkCounters sum_of(const LinkCounters& a, const LinkCounters& b) {
+    return {.frames_received = a.frames_received + b.frames_received,
+            .frames_sent = a.frames_sent + b.frames_sent,
+            .frames_cut = a.frames_cut + b.frames_cut,
+            .frames_foreign = a.frames_foreign + b.frames_foreign,
+            .frames_dropped = a.frames_dropped + b.frames_dropped,
+            .frames_unsendable = a.frames_unsendable + b.frames_unsendable};
+}
+
 Error with_advice(Error error, const std::string& advice) {
     error.what_to_do += (error.what_to_do.empty() ? "" : "; ") + advice;
     return error;
@@ -177,7 +186,23 @@ void Shard::State::close_link(std::size_t index) {
         }
     }
     port.polls.clear();
+    port.of_closed_links = sum_of(port.of_closed_links, port.link->counters());
     port.link.reset();
+}
+
+std::vector<PortStatus> Shard::State::port_statuses() {
+    std::vector<PortStatus> statuses;
+    for (std::size_t i = 0; i < ports.size(); ++i) {
+        const ShardPort& port = ports[i];
+        const auto& state = monitor->state(i);
+        statuses.push_back({.interface = config.interfaces[i],
+                            .up = state && usable_state(state->port, port.link.get()).up,
+                            .mtu_bytes = state ? state->port.mtu_bytes : 0,
+                            .frames = port.link
+                                          ? sum_of(port.of_closed_links, port.link->counters())
+                                          : port.of_closed_links});
+    }
+    return statuses;
 }
 
 // Up now, or with an MTU now that the link cannot receive and another could.

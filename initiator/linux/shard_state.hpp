@@ -54,6 +54,7 @@ struct ShardPort {
     Time reopen_at = Time::max(); // its link could not be opened
     bool failure_told = false;
     std::vector<std::unique_ptr<PollOperation>> polls; // of the link's descriptors
+    LinkCounters of_closed_links;
 };
 
 // Requests under way.
@@ -106,6 +107,7 @@ struct Shard::State {
     [[nodiscard]] bool wants_another_link(std::size_t index, const InterfaceState& state) const;
     void reopen_link(std::size_t index, const InterfaceState& state);
     void reopen_due_links();
+    [[nodiscard]] std::vector<PortStatus> port_statuses();
 
     // ---- shard.cpp: a turn of the loop: work() with what is there, and wait() for more ----
     void work();

@@ -35,6 +35,10 @@ uri=$(root attach 1.0 --export)
 same "root attaches" "nbd+unix:///1.0?socket=$work/run/1.0.nbd" "$uri"
 same "a member lists" "1.0" "$(member list --json | jq -r '.[].address')"
 same "a member shows" "1.0" "$(member show 1.0 --json | jq -r .address)"
+same "a member has the metrics" 1 "$(member metrics | grep -c ^uaoe_lun_info)"
+matches "a member watches" '^1.0 +up ' "$(member top --once --interval 1 | grep ^1.0)"
+refused "a stranger has no metrics" 5 'Permission denied' stranger metrics
+refused "a stranger follows nothing" 5 'Permission denied' stranger events
 refused "a member does not detach" 5 'only root may.*control_group_changes' member detach 1.0
 refused "a member does not attach" 5 'only root may' member attach 1.0 --export
 same "it is still attached" 1 "$(root list --json | jq length)"

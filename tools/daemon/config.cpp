@@ -163,6 +163,14 @@ constexpr auto top_keys = std::to_array<Key<DaemonConfig>>({
      [](const toml::node& node, std::string_view name, DaemonConfig& config) {
          config.control_group_changes = flag_of(node, name);
      }},
+    {"metrics_listen",
+     [](const toml::node& node, std::string_view name, DaemonConfig& config) {
+         auto endpoint = parse_metrics_endpoint(string_of(node, name));
+         if (!endpoint) {
+             refuse(node, std::move(endpoint.error()));
+         }
+         config.metrics_listen = std::move(*endpoint);
+     }},
 });
 
 template <class Keys>
@@ -301,10 +309,14 @@ std::string config_text(const DaemonConfig& config) {
     }
     const std::string group =
         config.control_group ? fmt::format("control_group = \"{}\"\n", *config.control_group) : "";
+    const std::string metrics = config.metrics_listen ? fmt::format("metrics_listen = \"{}\"\n",
+                                                                    config.metrics_listen->text())
+                                                      : "";
     return fmt::format("interfaces = [{}]\nshards = {}\nbuffer_mib = {}\nbusy_poll_us = {}\n"
-                       "link = \"{}\"\n{}control_group_changes = {}\n",
+                       "link = \"{}\"\n{}control_group_changes = {}\n{}",
                        interfaces, config.shards_count, config.buffer_mib, config.busy_poll.count(),
-                       initiator::link_kind_text(config.link), group, config.control_group_changes);
+                       initiator::link_kind_text(config.link), group, config.control_group_changes,
+                       metrics);
 }
 
 } // namespace uaoe::tools

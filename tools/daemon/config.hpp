@@ -5,6 +5,7 @@
 #include "initiator/linux/busy_poll.hpp"
 #include "initiator/linux/error.hpp"
 #include "initiator/linux/link_kind.hpp"
+#include "tools/daemon/metrics_endpoint.hpp"
 #include "tools/lun_options.hpp"
 
 #include <chrono>
@@ -29,8 +30,9 @@ struct DaemonConfig {
     // Who else than root may ask on the control socket: nothing: the group "uaoe", if there is one;
     // empty: nobody.
     std::optional<std::string> control_group;
-    bool control_group_changes = false; // and not only look
-    LunOptions defaults;                // of `uaoe attach`, and of [[lun]] entries
+    bool control_group_changes = false;            // and not only look
+    std::optional<MetricsEndpoint> metrics_listen; // nothing: metrics are not served
+    LunOptions defaults;                           // of `uaoe attach`, and of [[lun]] entries
     std::map<proto::Address, LunOptions> luns;
 };
 

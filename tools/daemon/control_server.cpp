@@ -2,6 +2,7 @@
 #include "tools/daemon/control_server.hpp"
 
 #include "blockdev/unix_listener.hpp"
+#include "tools/daemon/event_followers.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
@@ -57,6 +58,7 @@ struct ControlServer::State : std::enable_shared_from_this<ControlServer::State>
     void handle_request(const ClientPointer& client, const ErrorCode& error, std::size_t bytes);
     static void watch(const ClientPointer& client);
     void answer(const ClientPointer& client, const ControlReply& reply);
+    void follow(const ClientPointer& client, const EventsRequest& request);
     void limit_time(const ClientPointer& client);
     static void end(const ClientPointer& client);
 
@@ -67,6 +69,7 @@ struct ControlServer::State : std::enable_shared_from_this<ControlServer::State>
     asio::local::stream_protocol::acceptor acceptor;
     asio::steady_timer accept_retry;
     std::size_t clients_count = 0;
+    EventFollowers followers;
     bool closed = false;
 };
 
@@ -150,6 +153,10 @@ void ControlServer::State::handle_request(const ClientPointer& client, const Err
                                  .exit_code = ExitCode::no_permission}));
         return;
     }
+    if (const auto* const events = std::get_if<EventsRequest>(&*request)) {
+        follow(client, *events);
+        return;
+    }
     watch(client);
     handler(
         *request,
@@ -161,6 +168,19 @@ void ControlServer::State::handle_request(const ClientPointer& client, const Err
             const ClientPointer asker = weak.lock();
             return !asker || asker->gone;
         });
+}
+
+void ControlServer::State::follow(const ClientPointer& client, const EventsRequest& request) {
+    if (followers.is_full()) {
+        answer(client,
+               std::unexpected(Error{.what = "too many follow events",
+                                     .why = "uaoed tells " +
+                                            std::to_string(EventFollowers::followers_count_max) +
+                                            " at a time",
+                                     .what_to_do = "end one of them"}));
+        return;
+    }
+    followers.add(std::move(client->socket), request.address, reply_line(json_string("following")));
 }
 
 // A client may shut down its sending side and still wait; one that has closed its socket fails a
@@ -225,8 +245,13 @@ ControlServer::~ControlServer() {
     close();
 }
 
+void ControlServer::publish(proto::Address address, const std::string& line) {
+    state_->followers.publish(address, line);
+}
+
 void ControlServer::close() {
     ErrorCode ignored;
+    state_->followers.close();
     state_->closed = true;
     static_cast<void>(state_->acceptor.close(ignored));
     state_->accept_retry.cancel();

@@ -4,9 +4,11 @@
 #include "tools/daemon/chosen_interfaces.hpp"
 #include "tools/daemon/control_server.hpp"
 #include "tools/daemon/lun_table.hpp"
+#include "tools/daemon/metrics_server.hpp"
 #include "tools/daemon/service_notice.hpp"
 #include "tools/daemon/watchdog.hpp"
 #include "tools/leftovers.hpp"
+#include "tools/metrics_text.hpp"
 #include "tools/output.hpp"
 #include "tools/process_setup.hpp"
 #include "tools/whole_file.hpp"
@@ -45,10 +47,14 @@ class Daemon::State {
         table_.on_detached = [this](proto::Address address, bool persistent) {
             return handle_detached(address, persistent);
         };
+        table_.on_event = [this](proto::Address address, const std::string& line) {
+            server_->publish(address, line);
+        };
     }
 
     std::expected<void, Error> open_shards();
     void listen(blockdev::UnixListener listener, const ControlServer::Access& access);
+    void serve_metrics(MetricsListener listener);
     void run();
 
   private:
@@ -63,6 +69,7 @@ class Daemon::State {
     void handle_interfaces(const InterfacesRequest& request, const ControlServer::Reply& reply);
     [[nodiscard]] std::expected<void, Error> handle_detached(proto::Address address,
                                                              bool persistent) const;
+    void collect_metrics(std::function<void(std::string)> done);
     void recover();
     void start_watchdog();
     void await_signal();
@@ -79,6 +86,9 @@ class Daemon::State {
     UblkAccess ublk_;
     LunTable::Hosts hosts_;
     std::optional<ControlServer> server_;
+    std::optional<MetricsServer> metrics_server_;
+    std::chrono::system_clock::time_point started_at_ = std::chrono::system_clock::now();
+    std::chrono::steady_clock::time_point up_since_ = std::chrono::steady_clock::now();
     std::atomic<bool> ending_ = false;
     LunTable table_;
     std::optional<Watchdog> watchdog_;
@@ -143,6 +153,17 @@ void Daemon::State::listen(blockdev::UnixListener listener, const ControlServer:
                            ControlServer::IsGone is_gone) {
                         handle(request, std::move(reply), std::move(is_gone));
                     });
+}
+
+void Daemon::State::serve_metrics(MetricsListener listener) {
+    metrics_server_.emplace(context_, std::move(listener),
+                            [this](MetricsServer::Done done) { collect_metrics(std::move(done)); });
+}
+
+void Daemon::State::collect_metrics(std::function<void(std::string)> done) {
+    table_.gather([this, done = std::move(done)](const DaemonStatus& status) {
+        done(metrics_text(status, process_status(started_at_)));
+    });
 }
 
 void Daemon::State::run() {
@@ -212,6 +233,13 @@ void Daemon::State::handle(const ControlRequest& request, ControlServer::Reply r
         table_.revalidate(revalidate->target, reply);
     } else if (const auto* const interfaces = std::get_if<InterfacesRequest>(&request)) {
         handle_interfaces(*interfaces, reply);
+    } else if (std::holds_alternative<MetricsRequest>(request)) {
+        collect_metrics([reply](const std::string& text) { reply(json_string(text)); });
+    } else if (std::holds_alternative<StatusRequest>(request)) {
+        table_.gather([this, reply](DaemonStatus status) {
+            status.uptime = std::chrono::steady_clock::now() - up_since_;
+            reply(status_json(status));
+        });
     } else {
         table_.list(std::move(reply));
     }
@@ -342,9 +370,10 @@ void Daemon::State::reload() {
         config->interfaces = *chosen;
     }
     if (config->interfaces != config_.interfaces || config->shards_count != config_.shards_count ||
-        config->buffer_mib != config_.buffer_mib) {
-        report("uaoed: interfaces, shards and buffer_mib count from the next start on; a restart "
-               "keeps devices running");
+        config->buffer_mib != config_.buffer_mib ||
+        config->metrics_listen != config_.metrics_listen) {
+        report("uaoed: interfaces, shards, buffer_mib and metrics_listen count from the next start "
+               "on; a restart keeps devices running");
     }
     config_ = std::move(*config);
     table_.set_configured(config_.luns);
@@ -369,6 +398,9 @@ void Daemon::State::end() {
     ending_ = true;
     notify_service_manager("STOPPING=1");
     server_->close();
+    if (metrics_server_) {
+        metrics_server_->close();
+    }
     table_.leave_all([this] {
         if (const std::size_t count = table_.attached_count(); count > 0) {
             report(fmt::format("uaoed: ends; {} stay attached, and their I/O waits for the next "
@@ -385,6 +417,21 @@ namespace {
 
 std::string config_before_path(const std::string& folder) {
     return folder + "/config-in-use.toml";
+}
+
+// Nothing when it is not configured, or cannot be had: devices matter more, and are served all the
+// same.
+std::optional<MetricsListener> open_metrics(const DaemonConfig& config,
+                                            std::optional<gid_t> group) {
+    if (!config.metrics_listen) {
+        return std::nullopt;
+    }
+    auto listener = MetricsListener::open(*config.metrics_listen, group);
+    if (!listener) {
+        report("uaoed: " + listener.error().line());
+        return std::nullopt;
+    }
+    return std::optional<MetricsListener>(std::move(*listener));
 }
 
 // A configuration that is broken may not keep devices waiting that a predecessor left. Nothing when
@@ -435,8 +482,12 @@ std::expected<std::unique_ptr<Daemon>, Error> Daemon::make(DaemonOptions options
     if (!listener) {
         return std::unexpected(std::move(listener.error()));
     }
+    auto metrics = open_metrics(*config, access->group);
     give_up_privileges("uaoed");
     auto state = std::make_unique<State>(std::move(options), std::move(*config), std::move(*store));
+    if (metrics) {
+        state->serve_metrics(std::move(*metrics));
+    }
     state->listen(std::move(*listener), *access);
     if (auto opened = state->open_shards(); !opened) {
         return std::unexpected(std::move(opened.error()));

@@ -1,6 +1,7 @@
 // Which LUN is in which phase, and what comes next.
 #include "tools/daemon/lun_table.hpp"
 
+#include "tools/event_text.hpp"
 #include "tools/text.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -247,6 +248,13 @@ void LunTable::handle_event(const initiator::Event& event) {
         return;
     }
     Entry& entry = found->second;
+    if (entry.phase != Phase::waiting) {
+        const std::string line =
+            event_json(std::chrono::system_clock::now(), event, entry.host->interfaces());
+        if (!line.empty()) {
+            on_event(event.address, line);
+        }
+    }
     // A successor has to know what it is by then, or it takes the disk for another.
     const bool is_news = event.kind == initiator::EventKind::capacity_changed ||
                          (event.kind == initiator::EventKind::path_changed &&

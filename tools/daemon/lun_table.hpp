@@ -50,6 +50,9 @@ class LunTable {
                        int looks_count = 0);
     // Replies with null when the target has said what its disk is now.
     void revalidate(const std::string& target, const Reply& reply);
+    // Of everything; `uptime` is the caller's to fill in. Asks each shard a little at a time, so
+    // that no data waits for it.
+    void gather(std::function<void(DaemonStatus)> done);
 
     [[nodiscard]] bool has(proto::Address address) const { return entries_.contains(address); }
     [[nodiscard]] std::size_t attached_count() const;
@@ -61,6 +64,8 @@ class LunTable {
 
     // Called when a LUN has ended for good; `persistent`: it may have a drop-in.
     std::function<std::expected<void, Error>(proto::Address address, bool persistent)> on_detached;
+    // News of a LUN that is attached, or just was: a line of event_text.hpp.
+    std::function<void(proto::Address address, const std::string& line)> on_event;
 
   private:
     enum class Phase : std::uint8_t { waiting, opening, attached, closing };
@@ -82,6 +87,8 @@ class LunTable {
         std::shared_ptr<Lun> lun;     // shared with questions that are under way
     };
 
+    struct Gathering;
+    void gather_some(const std::shared_ptr<Gathering>& gathering, std::size_t shard_index);
     ShardHost& choose_host();
     void look_for_waiting();
     void look_on(ShardHost& host, std::vector<proto::Address> addresses);

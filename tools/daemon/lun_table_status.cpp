@@ -7,6 +7,8 @@
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
+#include <iterator>
+#include <span>
 #include <utility>
 
 namespace uaoe::tools {
@@ -15,91 +17,41 @@ namespace asio = boost::asio;
 
 namespace {
 
-// What one LUN's shard knows of it, for the list.
-struct Seen {
-    proto::Address address;
-    initiator::DeviceState state{};
-    std::vector<initiator::PortIndex> ports; // of its paths, in the order of the ports
-    std::uint32_t payload_bytes = 0;
-};
-
-Seen seen_of(proto::Address address, const ShowStatus& status) {
-    Seen seen{.address = address, .state = status.device.state, .ports = {}};
+// What the paths of an attached LUN say of it.
+void add_paths(ListEntry& entry, const ShowStatus& status, std::span<const Interface> interfaces) {
+    std::vector<initiator::PortIndex> ports;
     for (const initiator::PathStatus& path : status.target.paths) {
         if (path.state == initiator::PathState::conflict) {
             continue;
         }
-        seen.ports.push_back(path.port);
-        seen.payload_bytes =
-            std::max(seen.payload_bytes, path.sectors_per_frame * status.device.info.sector_bytes);
+        ports.push_back(path.port);
+        entry.payload_bytes =
+            std::max(entry.payload_bytes, path.sectors_per_frame * status.device.info.sector_bytes);
     }
-    std::ranges::sort(seen.ports);
-    const auto twice = std::ranges::unique(seen.ports);
-    seen.ports.erase(twice.begin(), twice.end());
-    return seen;
+    std::ranges::sort(ports);
+    const auto twice = std::ranges::unique(ports);
+    ports.erase(twice.begin(), twice.end());
+    for (const initiator::PortIndex port : ports) {
+        entry.interfaces.push_back(interfaces[port.value].name);
+    }
 }
 
-std::string without_newline(std::string text) {
-    while (text.ends_with('\n')) {
-        text.pop_back();
-    }
-    return text;
+// For a reply, which is one line. JSON has no newline inside its strings.
+std::string on_one_line(std::string json) {
+    std::erase(json, '\n');
+    return json;
 }
 
 } // namespace
 
-// One question to each shard, then one reply.
 void LunTable::list(Reply reply) {
-    struct Gathering {
-        std::map<proto::Address, ListEntry> lines;
-        std::size_t shards_left_count = 0;
-        Reply reply;
-
-        void finish() {
-            std::vector<ListEntry> list;
-            for (auto& [address, line] : lines) {
-                list.push_back(std::move(line));
-            }
-            reply(without_newline(list_json(list)));
+    gather([reply = std::move(reply)](DaemonStatus status) {
+        std::vector<ListEntry> entries;
+        for (LunStatus& lun : status.luns) {
+            entries.push_back(std::move(lun.entry));
         }
-    };
-    auto gathering = std::make_shared<Gathering>();
-    gathering->reply = std::move(reply);
-    std::map<ShardHost*, std::vector<std::shared_ptr<Lun>>> questions;
-    for (const auto& [address, entry] : entries_) {
-        gathering->lines.emplace(address, line_of(entry));
-        if (entry.phase == Phase::attached && entry.lun->is_usable()) {
-            questions[entry.host].push_back(entry.lun);
-        }
-    }
-    gathering->shards_left_count = questions.size();
-    if (questions.empty()) {
-        gathering->finish();
-        return;
-    }
-    for (auto& [host, luns] : questions) {
-        host->shard().post([this, host, luns = std::move(luns), gathering] {
-            std::vector<Seen> all;
-            for (const auto& lun : luns) {
-                if (const auto status = lun->show_status()) {
-                    all.push_back(seen_of(lun->state().address, *status));
-                }
-            }
-            asio::post(environment_.context, [host, all = std::move(all), gathering] {
-                for (const Seen& seen : all) {
-                    ListEntry& line = gathering->lines.at(seen.address);
-                    line.state = device_state_text(seen.state);
-                    for (const initiator::PortIndex port : seen.ports) {
-                        line.interfaces.push_back(host->interfaces().at(port.value).name);
-                    }
-                    line.payload_bytes = seen.payload_bytes;
-                }
-                if (--gathering->shards_left_count == 0) {
-                    gathering->finish();
-                }
-            });
-        });
-    }
+        reply(on_one_line(list_json(entries)));
+    });
 }
 
 ListEntry LunTable::line_of(const Entry& entry) {
@@ -155,12 +107,88 @@ void LunTable::show(const std::string& target, Reply reply) {
     }
     ShardHost& host = *found->second.host;
     host.shard().post([this, &host, lun = found->second.lun, not_attached, reply] {
-        auto status = lun->show_status();
+        auto status = lun->show_everything();
         asio::post(environment_.context, [&host, status = std::move(status), not_attached, reply] {
             if (status) {
-                reply(without_newline(show_json(*status, host.interfaces())));
+                reply(on_one_line(show_json(*status, host.interfaces())));
             } else {
                 reply(std::unexpected(not_attached));
+            }
+        });
+    });
+}
+
+struct LunTable::Gathering {
+    struct Question {
+        std::size_t lun_index; // in status.luns
+        std::shared_ptr<Lun> lun;
+    };
+    DaemonStatus status;
+    std::vector<std::vector<Question>> questions; // by shard; those that are still to be asked
+    std::size_t shards_left_count = 0;
+    std::function<void(DaemonStatus)> done;
+};
+
+void LunTable::gather(std::function<void(DaemonStatus)> done) {
+    auto gathering = std::make_shared<Gathering>();
+    gathering->done = std::move(done);
+    gathering->status.interfaces = hosts_.front()->interfaces();
+    gathering->status.shards.resize(hosts_.size());
+    gathering->questions.resize(hosts_.size());
+    gathering->shards_left_count = hosts_.size();
+    for (const auto& [address, entry] : entries_) {
+        if (entry.phase == Phase::attached && entry.lun->is_usable()) {
+            const auto host =
+                std::ranges::find(hosts_, entry.host, &std::unique_ptr<ShardHost>::get);
+            gathering->questions[static_cast<std::size_t>(host - hosts_.begin())].push_back(
+                {.lun_index = gathering->status.luns.size(), .lun = entry.lun});
+        }
+        gathering->status.luns.push_back({.entry = line_of(entry), .show = std::nullopt});
+    }
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+        gather_some(gathering, i);
+    }
+}
+
+// A few LUNs of that shard, then it comes back here for the next ones; the shard itself at last.
+void LunTable::gather_some(const std::shared_ptr<Gathering>& gathering, std::size_t shard_index) {
+    constexpr std::size_t luns_at_once_max = 16;
+    auto& waiting = gathering->questions[shard_index];
+    const std::size_t count = std::min(waiting.size(), luns_at_once_max);
+    std::vector<Gathering::Question> questions(
+        std::make_move_iterator(waiting.end() - static_cast<std::ptrdiff_t>(count)),
+        std::make_move_iterator(waiting.end()));
+    waiting.resize(waiting.size() - count);
+    initiator::Shard& shard = hosts_[shard_index]->shard();
+    shard.post([this, &shard, gathering, shard_index, is_last = waiting.empty(),
+                questions = std::move(questions)] {
+        std::vector<std::optional<ShowStatus>> shown;
+        for (const auto& question : questions) {
+            shown.push_back(question.lun->show_status());
+        }
+        std::optional<ShardStatus> of_shard;
+        if (is_last) {
+            of_shard = ShardStatus{.counters = shard.engine().counters(),
+                                   .targets_count = shard.engine().targets_count(),
+                                   .ports = shard.port_statuses()};
+        }
+        asio::post(environment_.context, [this, gathering, shard_index, questions,
+                                          shown = std::move(shown), of_shard]() mutable {
+            for (std::size_t i = 0; i < questions.size(); ++i) {
+                LunStatus& lun = gathering->status.luns[questions[i].lun_index];
+                if (shown[i]) {
+                    lun.entry.state = device_state_text(shown[i]->device.state);
+                    add_paths(lun.entry, *shown[i], gathering->status.interfaces);
+                }
+                lun.show = std::move(shown[i]);
+            }
+            if (!of_shard) {
+                gather_some(gathering, shard_index);
+                return;
+            }
+            gathering->status.shards[shard_index] = std::move(*of_shard);
+            if (--gathering->shards_left_count == 0) {
+                gathering->done(std::move(gathering->status));
             }
         });
     });

@@ -2,6 +2,7 @@
 // taking over, ending.
 #include "tools/daemon/lun_table.hpp"
 
+#include "tools/event_text.hpp"
 #include "tools/leftovers.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -101,8 +102,11 @@ void LunTable::handle_opened(proto::Address address,
     entry.phase = Phase::attached;
     entry.left.reset();
     entry.last_failure.clear();
+    entry.asker_is_gone = {}; // it holds the asker's connection, and there are few of those
     environment_.report(
         fmt::format("{}: attached as {}", proto::to_string(address), entry.lun->name()));
+    on_event(address, attached_json(std::chrono::system_clock::now(), address, entry.lun->name(),
+                                    front_end_text(entry.lun->state().options.front_end)));
     update_target(entry); // of ports that came up meanwhile
     if (const Reply reply = std::exchange(entry.reply, {})) {
         reply(json_string(entry.lun->name()));
@@ -112,6 +116,7 @@ void LunTable::handle_opened(proto::Address address,
 // Somebody who asked is told. What is configured or left is tried again, and why not is told once.
 void LunTable::fail_entry(proto::Address address, Entry& entry, const Error& error) {
     const Reply reply = std::exchange(entry.reply, {});
+    entry.asker_is_gone = {};
     if (!entry.configured && !entry.left) {
         if (!reply) {
             environment_.report("uaoed: " + error.line());
@@ -229,6 +234,7 @@ void LunTable::handle_closed(proto::Address address, const std::expected<void, E
     const bool persistent = !keep && (entry.request.persistent || entry.lun->state().persistent);
     erase(address);
     environment_.report(fmt::format("{}: detached from {}", proto::to_string(address), name));
+    on_event(address, detached_json(std::chrono::system_clock::now(), address, name));
     answer_detached(address, name, persistent, reply);
 }
 

@@ -4,5 +4,5 @@ uaoe_unit_test(unit_initiator
           initiator/engine_request_test.cpp initiator/engine_fence_test.cpp initiator/engine_loss_test.cpp
           initiator/engine_pool_test.cpp initiator/engine_known_disk_test.cpp initiator/engine_settle_test.cpp
           initiator/engine_allocation_test.cpp initiator/engine_payload_test.cpp initiator/engine_recovery_test.cpp
-          initiator/loss_detector_test.cpp initiator/payload_search_test.cpp
+          initiator/latency_histogram_test.cpp initiator/loss_detector_test.cpp initiator/payload_search_test.cpp
   LIBRARIES uaoe_initiator)

@@ -184,3 +184,39 @@ TEST_CASE("help and version are for stdout and are no mistake") {
     CHECK(parse_command_line({"--version"}).error().output.starts_with("uaoe "));
     CHECK(contains(parse_command_line({"serve", "--help"}).error().output, "Examples:"));
 }
+
+TEST_CASE("metrics takes the socket of uaoed and nothing else") {
+    CHECK(parsed<MetricsOptions>({"metrics"}).control_path == control_socket_default);
+    CHECK(parsed<MetricsOptions>({"metrics", "--control", "x"}).control_path == "x");
+    CHECK(contains(refusal({"metrics", "1.0"}), "1.0"));
+    CHECK(contains(refusal({"metrics", "--json"}), "--json"));
+}
+
+TEST_CASE("events: all LUNs, or one") {
+    CHECK_FALSE(parsed<EventsOptions>({"events"}).address.has_value());
+    const auto full = parsed<EventsOptions>({"events", "e1.0", "--json", "--control", "x"});
+    CHECK(full.address == proto::Address{1, 0});
+    CHECK(full.json);
+    CHECK(full.control_path == "x");
+    CHECK(contains(refusal({"events", "/dev/ublkb0"}), "shelf.slot"));
+    CHECK(contains(refusal({"events", "1.0", "1.1"}), "1.1"));
+}
+
+TEST_CASE("top: defaults, everything at once, and what is refused") {
+    const auto plain = parsed<TopOptions>({"top"});
+    CHECK(plain.interval == 2s);
+    CHECK(plain.count == 0);
+    CHECK_FALSE(plain.address.has_value());
+    const auto full =
+        parsed<TopOptions>({"top", "1.0", "--interval", "5", "--count", "3", "--paths"});
+    CHECK(full.address == proto::Address{1, 0});
+    CHECK(full.interval == 5s);
+    CHECK(full.count == 3);
+    CHECK(full.paths);
+    CHECK(parsed<TopOptions>({"top", "--once"}).count == 1);
+    CHECK(contains(refusal({"top", "--once", "--count", "2"}), "--once"));
+    CHECK(contains(refusal({"top", "--interval", "0"}), "--interval"));
+    CHECK(contains(refusal({"top", "--interval", "0.5"}), "--interval"));
+    CHECK(contains(refusal({"top", "--count", "0"}), "--count"));
+    CHECK(contains(refusal({"top", "/dev/ublkb0"}), "shelf.slot"));
+}

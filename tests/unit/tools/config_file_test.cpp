@@ -173,7 +173,8 @@ TEST_CASE("a check names every mistake of every file, by place") {
     CHECK(check.mistakes.front().text() ==
           folder.file("uaoe.toml") + ":1:1: there is no \"shardz\"; there are interfaces, shards, "
                                      "buffer_mib, busy_poll_us, link, control_group, "
-                                     "control_group_changes, [defaults] and [[lun]]");
+                                     "control_group_changes, metrics_listen, [defaults] and "
+                                     "[[lun]]");
 }
 
 TEST_CASE("a check of what is not there") {
@@ -198,5 +199,16 @@ TEST_CASE("who may ask on the control socket, also after a restart with a broken
         const DaemonConfig again = parsed(config_text(config));
         CHECK(again.control_group == config.control_group);
         CHECK(again.control_group_changes == config.control_group_changes);
+    }
+}
+
+TEST_CASE("where metrics are served, also after a restart with a broken configuration") {
+    CHECK_FALSE(parsed("").metrics_listen.has_value());
+    CHECK(refusal("metrics_listen = \"0.0.0.0:1\"\n").starts_with("x.toml, line 1, column 18"));
+    CHECK(refusal("metrics_listen = 9790\n").find("text in quotes") != std::string::npos);
+    for (const char* text :
+         {"", "metrics_listen = \"[::1]:9790\"\n", "metrics_listen = \"/x\"\n"}) {
+        const DaemonConfig config = parsed(text);
+        CHECK(parsed(config_text(config)).metrics_listen == config.metrics_listen);
     }
 }

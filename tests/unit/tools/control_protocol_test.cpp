@@ -52,6 +52,10 @@ TEST_CASE("requests come out as they went in") {
     check_round_trip(InterfacesRequest{.wanted = std::vector<std::string>{"eth1", "eth2"}});
     check_round_trip(ListRequest{});
     check_round_trip(ShowRequest{.target = "1.0"});
+    check_round_trip(StatusRequest{});
+    check_round_trip(MetricsRequest{});
+    check_round_trip(EventsRequest{});
+    check_round_trip(EventsRequest{.address = proto::Address{1, 0}});
 }
 
 TEST_CASE("what only looks, and what changes something") {
@@ -134,6 +138,11 @@ TEST_CASE("a request that is wrong is refused with the reason") {
           std::string::npos);
     CHECK(refusal(R"({"command":"interfaces","wanted":[1]})").find("wanted") != std::string::npos);
     CHECK(refusal(R"({"command":"list","all":true})").find("\"all\"") != std::string::npos);
+    CHECK(refusal(R"({"command":"status","all":true})").find("\"all\"") != std::string::npos);
+    CHECK(refusal(R"({"command":"events","address":"x"})").find("shelf.slot") != std::string::npos);
+    CHECK(refusal(R"({"command":"events","address":7})").find("address") != std::string::npos);
+    CHECK(refusal(R"({"command":"events","all":true})").find("\"all\"") != std::string::npos);
+    CHECK(refusal(R"({"command":"metrics","all":true})").find("\"all\"") != std::string::npos);
 }
 
 TEST_CASE("garbage is refused, not believed") {
@@ -155,6 +164,9 @@ TEST_CASE("garbage is refused, not believed") {
 TEST_CASE("only looking is known to change nothing") {
     CHECK_FALSE(changes_anything(ListRequest{}));
     CHECK_FALSE(changes_anything(ShowRequest{.target = "1.0"}));
+    CHECK_FALSE(changes_anything(StatusRequest{}));
+    CHECK_FALSE(changes_anything(MetricsRequest{}));
+    CHECK_FALSE(changes_anything(EventsRequest{}));
     CHECK(changes_anything(AttachRequest{.address = {1, 0}}));
     CHECK(changes_anything(DetachRequest{.target = "1.0"}));
 }

@@ -56,11 +56,18 @@ TEST_CASE("one LUN with its paths") {
     status.device.info.sectors = {4096};
     status.device.fenced_writes = 42;
     status.device.operations[0] = {.requests = 12345, .bytes = 1U << 20U, .errors = 6};
+    status.device.operations[0].latency.add(100us);
+    status.ports = {{.interface = "eth1", .frames = {.frames_dropped = 5, .frames_unsendable = 1}},
+                    {.interface = "eth2", .frames = {}}};
     const std::string text = show_text(show_json(status, sample_interfaces()));
     CHECK(text.find("device         /dev/ublkb0 (ublk)\n") != std::string::npos);
     CHECK(text.find("size           2.00 MiB (2097152 bytes)\n") != std::string::npos);
     CHECK(text.find("fenced writes  42\n") != std::string::npos);
-    CHECK(text.find("read          12345  1.00 MiB       6\n") != std::string::npos);
+    CHECK(text.find("read          12345  1.00 MiB       6     104     112\n") !=
+          std::string::npos);
+    CHECK(text.find("write             0       0 B       0       -       -\n") !=
+          std::string::npos);
+    CHECK(text.ends_with("\n\neth1: 5 frames dropped (no room), 0 too long, 1 not sendable\n"));
     CHECK(text.find("\neth2 ") != std::string::npos);
 }
 

@@ -73,6 +73,60 @@ TEST_CASE("show --json has the promised keys") {
         CHECK_MESSAGE(json["paths"][0].contains(key), key);
     }
     CHECK(json["paths"][0]["srtt_us"] == 150);
+    CHECK_FALSE(json.contains("interfaces")); // nobody asked
+}
+
+TEST_CASE("show --json has the histograms, bucket by bucket, and the interfaces") {
+    using namespace std::chrono_literals;
+    ShowStatus status{.device = {},
+                      .target = sample_target(),
+                      .counters = {},
+                      .front_end = "ublk",
+                      .device_name = "/dev/ublkb0",
+                      .ports = {{.interface = "eth1",
+                                 .up = true,
+                                 .mtu_bytes = 9000,
+                                 .frames = {.frames_sent = 3, .frames_dropped = 8}}}};
+    status.device.operations[1].latency.add(100us);
+    status.device.operations[1].latency.add(101us);
+    status.device.operations[1].latency.add(1000s);
+    status.target.paths[0].round_trips.add(1us);
+    const Json json = Json::parse(show_json(status, sample_interfaces()));
+    const Json& write = json["requests"]["write"];
+    CHECK(write["latency_buckets"] == Json::parse(R"([{"up_to_us":112,"count":2},
+                                                      {"up_to_us":null,"count":1}])"));
+    CHECK(write["latency_sum_us"] == 1'000'000'201);
+    CHECK(write["latency_p50_us"] == 108);
+    CHECK(json["requests"]["read"]["latency_buckets"] == Json::array());
+    CHECK_FALSE(json["requests"]["read"].contains("latency_p50_us"));
+    CHECK(json["paths"][0]["rtt_buckets"] == Json::parse(R"([{"up_to_us":1,"count":1}])"));
+    CHECK(json["paths"][0]["rtt_sum_us"] == 1);
+    CHECK(json["interfaces"][0]["frames_dropped"] == 8);
+    CHECK(json["interfaces"][0]["mtu_bytes"] == 9000);
+}
+
+TEST_CASE("the status has LUNs as show does, and those that are not attached as list does") {
+    ShowStatus show{.device = {},
+                    .target = sample_target(),
+                    .counters = {},
+                    .front_end = "ublk",
+                    .device_name = "/dev/ublkb0"};
+    show.device.info.address = {7, 3};
+    DaemonStatus status{.luns = {{.entry = {}, .show = show}, {.entry = {}, .show = {}}},
+                        .shards = {{.counters = {.late = 4}, .targets_count = 2, .ports = {}}},
+                        .interfaces = sample_interfaces(),
+                        .uptime = std::chrono::milliseconds{5}};
+    status.luns[1].entry.state = "waiting";
+    const std::string text = status_json(status);
+    CHECK(text.find('\n') == std::string::npos); // it goes into a line of the control protocol
+    const Json json = Json::parse(text);
+    CHECK(json["uptime_us"] == 5000);
+    REQUIRE(json["luns"].size() == 2);
+    CHECK(json["luns"][0]["paths"][1]["interface"] == "eth2");
+    CHECK(json["luns"][1]["state"] == "waiting");
+    CHECK_FALSE(json["luns"][1].contains("requests"));
+    CHECK(json["shards"][0]["frames"]["late"] == 4);
+    CHECK(json["shards"][0]["targets_count"] == 2);
 }
 
 TEST_CASE("a change is one line, of a target or of a path") {
