@@ -7,6 +7,7 @@
 #include <array>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 namespace uaoe::tools {
 
@@ -280,8 +281,8 @@ std::string top_text(const TopSample& before, const TopSample& now, const TopLay
         }
     }
     if (!layout.by_address) {
-        std::ranges::stable_sort(luns, std::ranges::greater{}, [](const LunRates& lun) {
-            return std::pair(lun.read_bytes + lun.write_bytes, lun.requests);
+        std::ranges::sort(luns, {}, [](const LunRates& lun) {
+            return std::tuple(-(lun.read_bytes + lun.write_bytes), -lun.requests, lun.now->address);
         });
     }
     std::vector<std::string> lines =
