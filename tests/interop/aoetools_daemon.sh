@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # The names of aoetools that ask uaoed, with exports instead of devices: what they print, their exit codes, what they change
-# and what they leave alone. tests/guest/aoetools.sh has devices, and the kernel's driver beside it.
-export LIMIT_SECONDS=150
+# and what they leave alone. aoe-stat, and scripts that use it, beside Debian's own.
+#   AOETOOLS: a folder with Debian's aoetools in it, unpacked
+export LIMIT_SECONDS=200
 # Mounts made here end with the script: these tools know one control socket, that in /run.
 [ -n "${INTEROP_MOUNTS:-}" ] || exec env INTEROP_MOUNTS=1 unshare -m bash "$0" "$@"
+scripts=$(cd "$(dirname "$0")" && pwd)/aoetools_scripts.sh
 # shellcheck source=tests/interop/lib.sh
 . "$(dirname "$0")/lib.sh"
 need vblade
@@ -53,6 +55,26 @@ same "aoe-stat of nothing" "" "$said"
 exits 0 aoe-discover
 same "aoe-discover of nothing" "" "$said"
 
+# sysfs_of_kernel NAME SECTORS INTERFACES PAYLOAD STATE: as the kernel's driver shows a device, for their aoe-stat.
+sysfs_of_kernel() {
+    mkdir -p "sys/block/etherd!$1"
+    echo "$2" >"sys/block/etherd!$1/size"
+    echo "$3" >"sys/block/etherd!$1/netif"
+    echo "$4" >"sys/block/etherd!$1/payload"
+    echo "$5" >"sys/block/etherd!$1/state"
+    echo "152:0" >"sys/block/etherd!$1/dev"
+}
+# Theirs looks into no folder with a "p" in its path, and takes the words of a pattern for files.
+theirs() { sysfs_dir=sys LC_ALL=C bash "$AOETOOLS/sbin/aoe-stat" "$@"; }
+# same_as_theirs [PATTERN]: aoe-stat prints and returns what Debian's does of the same devices.
+same_as_theirs() {
+    local status_theirs=0 status_ours=0
+    theirs "$@" >theirs.txt || status_theirs=$?
+    tool aoe-stat "$@" >ours.txt || status_ours=$?
+    diff theirs.txt ours.txt >difference || fail "aoe-stat $*: theirs (<), ours (>): $(cat difference)"
+    same "aoe-stat $* as Debian's: $(wc -l <ours.txt) lines, exit code" "$status_theirs" "$status_ours"
+}
+
 # Two LUNs on the first wire, one on the second, one that never identifies.
 truncate -s 8M disk0
 truncate -s 104857600 disk1
@@ -72,6 +94,25 @@ same "aoe-stat" "\
       e1.0         0.008GB         i0 8704  up            
       e1.1         0.104GB         i0 8704  up            " "$said"
 same "uaoe list --aoe-stat" "$said" "$(uaoe list --aoe-stat)"
+[ -x "${AOETOOLS:-}/sbin/aoe-stat" ] || fail "AOETOOLS does not name a folder with Debian's aoetools"
+sysfs_of_kernel e1.0 16384 i0 8704 up
+sysfs_of_kernel e1.1 204800 i0 8704 up
+same_as_theirs
+same_as_theirs e1.0
+same_as_theirs 'e1\.1.*up'
+same_as_theirs e7
+# What users do with it, word for word, with theirs and with ours.
+printf '#!/bin/sh\nsysfs_dir=sys LC_ALL=C exec bash %s/sbin/aoe-stat "$@"\n' "$AOETOOLS" >their-aoe-stat
+chmod +x their-aoe-stat
+mkdir theirs
+ln -s ../their-aoe-stat theirs/aoe-stat
+for script in monitor ask_for_one wait_for_it; do
+    for whose in theirs bin; do
+        in_initiator env PATH="$work/$whose:$PATH" sh -c ". $scripts; $script" >"$script.$whose" 2>&1 || echo "status $?" >>"$script.$whose"
+    done
+    diff "$script.theirs" "$script.bin" >difference || fail "the script $script, theirs (<), ours (>): $(cat difference)"
+    matches "the script $script says the same with both" . "$(head -n 1 "$script.bin")"
+done
 exits 0 aoe-stat 'e1\.1'
 matches "aoe-stat with a pattern" '^ *e1\.1 ' "$said"
 exits 1 aoe-stat e7
