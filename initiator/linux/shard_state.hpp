@@ -15,16 +15,17 @@
 
 namespace uaoe::initiator {
 
-// A multishot poll of one descriptor; armed again when the kernel ends it.
+// A poll of one descriptor that ends with the first news, and is armed again at the end of a turn:
+// frames that arrive while the shard works wake nobody. With a multishot poll each of them does.
 struct PollOperation : RingOperation {
     int fd = -1;
     bool armed = false;
     bool ready = false;
 
     PollOperation() {
-        complete = [](RingOperation& self, int /*result*/, std::uint32_t flags) {
+        complete = [](RingOperation& self, int /*result*/, std::uint32_t /*flags*/) {
             auto& poll = static_cast<PollOperation&>(self);
-            poll.armed = (flags & IORING_CQE_F_MORE) != 0;
+            poll.armed = false;
             poll.ready = true;
         };
     }
@@ -32,7 +33,7 @@ struct PollOperation : RingOperation {
     void arm(Ring& ring) {
         if (!armed && fd >= 0) {
             io_uring_sqe& sqe = ring.prepare(*this);
-            io_uring_prep_poll_multishot(&sqe, fd, POLLIN);
+            io_uring_prep_poll_add(&sqe, fd, POLLIN);
             io_uring_sqe_set_data(&sqe, static_cast<RingOperation*>(this));
             armed = true;
         }
