@@ -12,11 +12,12 @@ milliseconds() {
 }
 
 run_part_m() {
-    local control=$work/m/control.sock uaoed_pid one all slot discovered=4096 attached=256
+    local control=$work/m/control.sock uaoed_pid target_pid one all slot discovered=4096 attached=256
     echo "(m) uaoed with $discovered LUNs discovered and $attached attached, idle."
     set_mtu 9000
     mkdir m
     start_model -i t0 --luns $discovered --size 1T
+    target_pid=$background_pid
     : >m/uaoe.toml
     in_background uaoed ip netns exec "$initiator_ns" "$UAOED" -c m/uaoe.toml -i i0 --control "$control"
     uaoed_pid=$background_pid
@@ -36,5 +37,5 @@ run_part_m() {
         --argjson one_kib "$one" --argjson each_kib $(((all - one) / (attached - 1))) \
         '{kind: "daemon", $attached, $discovered, $list_ms, one_lun_kib: $one_kib, each_lun_kib: $each_kib}' >>"$json"
     end_background "$uaoed_pid"
-    end_background "$background_pid"
+    end_background "$target_pid"
 }
