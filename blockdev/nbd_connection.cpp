@@ -93,9 +93,11 @@ void NbdConnection::advance() {
 }
 
 void NbdConnection::handle_header() {
-    const auto header = proto::load<nbd::Request>(stream_, stream_begin_);
+    nbd::Request header;
+    const bool is_whole = proto::load_into(header, stream_, stream_begin_);
+    UAOE_ASSERT(is_whole);
     stream_begin_ += sizeof(nbd::Request);
-    const NbdCommand command = parse_command(*header, export_, structured_replies_);
+    const NbdCommand command = parse_command(header, export_, structured_replies_);
     if (command.kind == NbdCommand::Kind::garbage || command.kind == NbdCommand::Kind::disconnect) {
         end_input();
         return;

@@ -2,6 +2,8 @@
 #include "proto/frame.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 
 namespace uaoe::proto {
 
@@ -26,35 +28,37 @@ void copy_bytes(Bytes out, std::size_t offset, ConstBytes from) {
 } // namespace
 
 std::optional<Frame> parse_frame(ConstBytes bytes) {
-    const auto ethernet = load<EthernetHeader>(bytes);
-    const auto aoe = load<AoeHeader>(bytes, sizeof(EthernetHeader));
-    if (!ethernet || !aoe || ethernet->ethertype.value() != ethertype_aoe) {
-        return std::nullopt;
+    std::optional<Frame> parsed; // made in its place
+    EthernetHeader ethernet;
+    AoeHeader aoe;
+    if (!load_into(ethernet, bytes) || !load_into(aoe, bytes, sizeof(EthernetHeader)) ||
+        ethernet.ethertype.value() != ethertype_aoe) {
+        return parsed;
     }
-    Frame frame;
-    frame.destination = ethernet->destination;
-    frame.source = ethernet->source;
-    frame.version = aoe->version_flags >> 4U;
-    frame.is_response = (aoe->version_flags & flag_response) != 0;
-    frame.is_error = (aoe->version_flags & flag_error) != 0;
-    frame.error = frame.is_error ? static_cast<AoeError>(aoe->error) : AoeError::none;
-    frame.address = {aoe->shelf.value(), aoe->slot};
-    frame.command = static_cast<Command>(aoe->command);
-    frame.tag = {aoe->tag.value()};
+    Frame& frame = parsed.emplace();
+    frame.destination = ethernet.destination;
+    frame.source = ethernet.source;
+    frame.version = aoe.version_flags >> 4U;
+    frame.is_response = (aoe.version_flags & flag_response) != 0;
+    frame.is_error = (aoe.version_flags & flag_error) != 0;
+    frame.error = frame.is_error ? static_cast<AoeError>(aoe.error) : AoeError::none;
+    frame.address = {aoe.shelf.value(), aoe.slot};
+    frame.command = static_cast<Command>(aoe.command);
+    frame.tag = {aoe.tag.value()};
     frame.argument = bytes.subspan(aoe_frame_header_bytes);
-    return frame;
+    return parsed;
 }
 
 std::optional<AtaFields> parse_ata(ConstBytes argument) {
-    const auto wire = load<AtaArgument>(argument);
-    if (!wire) {
+    AtaArgument wire;
+    if (!load_into(wire, argument)) {
         return std::nullopt;
     }
-    return AtaFields{.flags = wire->flags,
-                     .error_feature = wire->error_feature,
-                     .sector_count = wire->sector_count,
-                     .command_status = wire->command_status,
-                     .lba = {wire->lba.value()},
+    return AtaFields{.flags = wire.flags,
+                     .error_feature = wire.error_feature,
+                     .sector_count = wire.sector_count,
+                     .command_status = wire.command_status,
+                     .lba = {wire.lba.value()},
                      .data = argument.subspan(sizeof(AtaArgument))};
 }
 
@@ -109,37 +113,37 @@ MacAddress reserve_mac(const ReserveFields& fields, std::size_t index) {
     return mac_at(fields.macs, index * sizeof(MacAddress));
 }
 
+// This and write_ata() are on the data path, and write each field to its place: a struct that is
+// filled on the stack and copied from there in larger pieces waits for its stores.
 std::size_t write_frame_header(Bytes out, const FrameHeader& header) {
-    EthernetHeader ethernet{
-        .destination = header.destination, .source = header.source, .ethertype = {}};
-    ethernet.ethertype = ethertype_aoe;
-    store(out, ethernet);
-    AoeHeader aoe{.version_flags = header.version_flags,
-                  .error = static_cast<std::uint8_t>(header.error),
-                  .shelf = {},
-                  .slot = header.address.slot,
-                  .command = static_cast<std::uint8_t>(header.command),
-                  .tag = {}};
-    aoe.shelf = header.address.shelf;
-    aoe.tag = header.tag.value;
-    store(out, aoe, sizeof(EthernetHeader));
+    UAOE_ASSERT(out.size() >= aoe_frame_header_bytes);
+    const Bytes ethernet = out.first<sizeof(EthernetHeader)>();
+    store(ethernet, header.destination, offsetof(EthernetHeader, destination));
+    store(ethernet, header.source, offsetof(EthernetHeader, source));
+    store(ethernet, big_uint16_buf_t(ethertype_aoe), offsetof(EthernetHeader, ethertype));
+    const Bytes aoe = out.subspan<sizeof(EthernetHeader), sizeof(AoeHeader)>();
+    store(aoe, header.version_flags, offsetof(AoeHeader, version_flags));
+    store(aoe, static_cast<std::uint8_t>(header.error), offsetof(AoeHeader, error));
+    store(aoe, big_uint16_buf_t(header.address.shelf), offsetof(AoeHeader, shelf));
+    store(aoe, header.address.slot, offsetof(AoeHeader, slot));
+    store(aoe, static_cast<std::uint8_t>(header.command), offsetof(AoeHeader, command));
+    store(aoe, big_uint32_buf_t(header.tag.value), offsetof(AoeHeader, tag));
     return aoe_frame_header_bytes;
 }
 
 std::size_t write_ata(Bytes out, const FrameHeader& header, const AtaFields& fields) {
     UAOE_ASSERT(fields.lba.value < lba48_sectors_max); // the field holds no more
-    std::size_t used = write_frame_header(out, header);
-    AtaArgument wire{.flags = fields.flags,
-                     .error_feature = fields.error_feature,
-                     .sector_count = fields.sector_count,
-                     .command_status = fields.command_status,
-                     .lba = {},
-                     .reserved = {}};
-    wire.lba = fields.lba.value;
-    store(out, wire, used);
-    used += sizeof(wire);
-    copy_bytes(out, used, fields.data);
-    return used + fields.data.size();
+    UAOE_ASSERT(out.size() >= ata_frame_header_bytes);
+    write_frame_header(out, header);
+    const Bytes ata = out.subspan<aoe_frame_header_bytes, sizeof(AtaArgument)>();
+    store(ata, fields.flags, offsetof(AtaArgument, flags));
+    store(ata, fields.error_feature, offsetof(AtaArgument, error_feature));
+    store(ata, fields.sector_count, offsetof(AtaArgument, sector_count));
+    store(ata, fields.command_status, offsetof(AtaArgument, command_status));
+    store(ata, little_uint48_buf_t(fields.lba.value), offsetof(AtaArgument, lba));
+    store(ata, std::array<std::uint8_t, 2>{}, offsetof(AtaArgument, reserved));
+    copy_bytes(out, ata_frame_header_bytes, fields.data);
+    return ata_frame_header_bytes + fields.data.size();
 }
 
 std::size_t write_query_config(Bytes out, const FrameHeader& header,

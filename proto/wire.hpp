@@ -18,14 +18,25 @@ using Bytes = std::span<std::byte>;
 template <class T>
 concept WireStruct = std::is_trivially_copyable_v<T> && alignof(T) == 1;
 
+// Reads the T that starts at `offset` into `value`; false, and nothing read, when the bytes end
+// before it does. For the data path: fields come straight from `bytes` then. An optional is copied
+// through the stack, and each field waits for stores of another size.
+template <WireStruct T>
+[[nodiscard]] bool load_into(T& value, ConstBytes bytes, std::size_t offset = 0) {
+    if (bytes.size() < offset || bytes.size() - offset < sizeof(T)) {
+        return false;
+    }
+    std::memcpy(&value, bytes.data() + offset, sizeof(T));
+    return true;
+}
+
 // The T that starts at `offset`; nothing when the bytes end before it does.
 template <WireStruct T>
 [[nodiscard]] std::optional<T> load(ConstBytes bytes, std::size_t offset = 0) {
-    if (bytes.size() < offset || bytes.size() - offset < sizeof(T)) {
+    T value;
+    if (!load_into(value, bytes, offset)) {
         return std::nullopt;
     }
-    T value;
-    std::memcpy(&value, bytes.data() + offset, sizeof(T));
     return value;
 }
 

@@ -124,17 +124,20 @@ void Shard::State::work() {
     transmit();
     monitor_poll.arm(ring);
     wake.arm(ring);
+}
+
+bool Shard::State::has_frames() {
+    return std::ranges::any_of(
+        ports, [](const ShardPort& port) { return port.link && port.link->has_received(); });
+}
+
+// Frames that arrive before wake nobody, and cost the ring nothing.
+void Shard::State::arm_link_polls() {
     for (ShardPort& port : ports) {
         for (const auto& poll : port.polls) {
             poll->arm(ring);
         }
     }
-}
-
-bool Shard::State::has_news() {
-    return ring.has_news() || std::ranges::any_of(ports, [](const ShardPort& port) {
-               return port.link && port.link->has_received();
-           });
 }
 
 void Shard::State::wait(Time wake_at_latest) {
@@ -153,21 +156,22 @@ void Shard::State::wait(Time wake_at_latest) {
     }
     const Time begin = clock_now();
     const Duration look = busy_poll.time_to_look(load.requests_count, load.bytes);
-    bool found = false;
-    if (look > Duration::zero() && begin < until) {
+    bool found = has_frames();
+    if (!found && look > Duration::zero() && begin < until) {
         // One call of the kernel submits and collects; what it brings has not been waited for.
         if ((ring.has_prepared() || ring.has_news()) && sleep(Duration::zero()) > 0) {
             return;
         }
         const Time end = std::min(until, begin + look);
         do {
-            found = has_news();
+            found = ring.has_news() || has_frames();
         } while (!found && clock_now() < end);
     }
     if (!found) {
+        arm_link_polls();
         sleep(until == Time::max() ? std::optional<Duration>{}
                                    : std::max(until - clock_now(), Duration::zero()));
-    } else if (ring.has_news()) {
+    } else if (ring.has_prepared() || ring.has_news()) {
         sleep(Duration::zero());
     } else {
         now = clock_now(); // frames: they need no call of the kernel

@@ -15,8 +15,8 @@
 
 namespace uaoe::initiator {
 
-// A poll of one descriptor that ends with the first news, and is armed again at the end of a turn:
-// frames that arrive while the shard works wake nobody. With a multishot poll each of them does.
+// A poll of one descriptor that ends with the first news. A link's is armed just before the shard
+// sleeps: frames that arrive while it works wake nobody. With a multishot poll each of them does.
 struct PollOperation : RingOperation {
     int fd = -1;
     bool armed = false;
@@ -114,7 +114,8 @@ struct Shard::State {
     void work();
     void wait(Time wake_at_latest);
     unsigned sleep(std::optional<Duration> timeout);
-    [[nodiscard]] bool has_news();
+    [[nodiscard]] bool has_frames();
+    void arm_link_polls();
     void run_posted();
     bool receive();
     void transmit();

@@ -201,9 +201,9 @@ std::optional<proto::ConstBytes> PacketPort::receive() {
         const proto::ConstBytes frame(reinterpret_cast<const std::byte*>(header) + header->tp_mac,
                                       header->tp_snaplen);
         const bool is_whole = header->tp_snaplen == header->tp_len;
-        const auto ethernet = proto::load<proto::EthernetHeader>(frame);
-        if (is_whole && ethernet &&
-            (ethernet->destination == mac_ || ethernet->destination.is_multicast())) {
+        proto::EthernetHeader ethernet;
+        if (is_whole && proto::load_into(ethernet, frame) &&
+            (ethernet.destination == mac_ || ethernet.destination.is_multicast())) {
             ++counters_.received_frames;
             counters_.received_bytes += frame.size();
             return frame;

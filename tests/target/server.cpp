@@ -33,8 +33,9 @@ std::uint32_t key_of(proto::Address address) {
 }
 
 bool is_query_config(proto::ConstBytes frame) {
-    const auto aoe = proto::load<proto::AoeHeader>(frame, sizeof(proto::EthernetHeader));
-    return aoe && aoe->command == static_cast<std::uint8_t>(proto::Command::query_config);
+    proto::AoeHeader aoe;
+    return proto::load_into(aoe, frame, sizeof(proto::EthernetHeader)) &&
+           aoe.command == static_cast<std::uint8_t>(proto::Command::query_config);
 }
 
 } // namespace
@@ -68,11 +69,11 @@ void Server::advertise() {
 }
 
 Server::Lun* Server::find_lun(proto::ConstBytes frame, std::uint32_t& index, bool& is_broadcast) {
-    const auto aoe = proto::load<proto::AoeHeader>(frame, sizeof(proto::EthernetHeader));
-    if (!aoe) {
+    proto::AoeHeader aoe;
+    if (!proto::load_into(aoe, frame, sizeof(proto::EthernetHeader))) {
         return nullptr;
     }
-    const proto::Address address{aoe->shelf.value(), aoe->slot};
+    const proto::Address address{aoe.shelf.value(), aoe.slot};
     is_broadcast = address.is_broadcast();
     const auto found = lun_index_.find(key_of(address));
     if (is_broadcast || found == lun_index_.end()) {

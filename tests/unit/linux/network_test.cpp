@@ -468,3 +468,39 @@ TEST_CASE("a shard that runs until something is so notices at once") {
     CHECK((*opened)->run_until([&] { return is_so; }, 20s));
     CHECK(clock_now() - begin < 10s);
 }
+
+TEST_CASE("frames that are there at the end of each turn keep nobody else waiting") {
+    const Namespace network;
+    if (!network.ready()) {
+        return;
+    }
+    const auto opened = Shard::open({.engine = {}, .interfaces = {"near0"}});
+    REQUIRE(opened.has_value());
+    Shard& shard = **opened;
+    const Peer peer;
+    const auto send_and_never_end = [&] {
+        peer.send(1, 60);
+        return false;
+    };
+    CHECK_FALSE(shard.run_until(send_and_never_end, 20ms));
+
+    struct Timer : RingOperation {
+        bool is_over = false;
+    } timer;
+    timer.complete = [](RingOperation& self, int /*result*/, std::uint32_t /*flags*/) {
+        static_cast<Timer&>(self).is_over = true;
+    };
+    __kernel_timespec soon{.tv_sec = 0, .tv_nsec = 5'000'000};
+    io_uring_sqe& sqe = shard.ring().prepare(timer);
+    io_uring_prep_timeout(&sqe, &soon, 0, 0);
+    io_uring_sqe_set_data(&sqe, static_cast<RingOperation*>(&timer));
+    std::uint64_t frames_count = 0;
+    CHECK(shard.run_until(
+        [&] {
+            peer.send(1, 60);
+            ++frames_count;
+            return timer.is_over;
+        },
+        10s));
+    CHECK(frames_count > 10); // it was not asleep meanwhile
+}
