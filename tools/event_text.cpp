@@ -1,6 +1,7 @@
 // Events to JSON, and JSON to words.
 #include "tools/event_text.hpp"
 
+#include "tools/json_fields.hpp"
 #include "tools/text.hpp"
 
 #include <ctime>
@@ -86,19 +87,9 @@ Json json_of(WallTime time, const initiator::Event& event, std::span<const Inter
     return {};
 }
 
-std::string text_of(const Json& json, const char* key) {
-    return json.contains(key) && json[key].is_string() ? visible_text(json[key].get<std::string>())
-                                                       : std::string("?");
-}
-
-std::uint64_t number_of(const Json& json, const char* key) {
-    return json.contains(key) && json[key].is_number_unsigned() ? json[key].get<std::uint64_t>()
-                                                                : 0;
-}
-
 std::string words_of(const Json& json, const std::string& event) {
     const std::string path =
-        "path " + text_of(json, "interface") + " to " + text_of(json, "target_mac");
+        "path " + text_field(json, "interface", "?") + " to " + text_field(json, "target_mac", "?");
     if (event == "target_lost") {
         return "no path answers; requests wait";
     }
@@ -109,23 +100,23 @@ std::string words_of(const Json& json, const std::string& event) {
         return "answers again";
     }
     if (event == "target_changed") {
-        return "the target is " + text_of(json, "state");
+        return "the target is " + text_field(json, "state", "?");
     }
     if (event == "conflict") {
         return "CONFLICT: a different disk answers on " + path + "; that path is not used";
     }
     if (event == "payload_changed") {
         return fmt::format("{} carries frames with {} bytes of payload", path,
-                           number_of(json, "payload_bytes"));
+                           number_field(json, "payload_bytes"));
     }
     if (event == "capacity_changed") {
-        return fmt::format("the disk has grown to {} bytes", number_of(json, "size_bytes"));
+        return fmt::format("the disk has grown to {} bytes", number_field(json, "size_bytes"));
     }
     if (event == "attached") {
-        return "attached as " + text_of(json, "device");
+        return "attached as " + text_field(json, "device", "?");
     }
     if (event == "detached") {
-        return "detached from " + text_of(json, "device");
+        return "detached from " + text_field(json, "device", "?");
     }
     constexpr std::string_view path_prefix = "path_";
     return event.starts_with(path_prefix) ? path + " is " + event.substr(path_prefix.size())
@@ -163,13 +154,13 @@ std::string event_text(std::string_view json) {
     if (!event.is_object()) {
         return visible_text(json);
     }
-    const std::string name = text_of(event, "event");
+    const std::string name = text_field(event, "event", "?");
     if (name == "events_lost") {
         return fmt::format("{} {} events were lost: what follows them is too slow",
-                           text_of(event, "time"), number_of(event, "lost_count"));
+                           text_field(event, "time", "?"), number_field(event, "lost_count"));
     }
-    return fmt::format("{} {}: {}", text_of(event, "time"), text_of(event, "address"),
-                       words_of(event, name));
+    return fmt::format("{} {}: {}", text_field(event, "time", "?"),
+                       text_field(event, "address", "?"), words_of(event, name));
 }
 
 } // namespace uaoe::tools

@@ -47,8 +47,8 @@ class Daemon::State {
         table_.on_detached = [this](proto::Address address, bool persistent) {
             return handle_detached(address, persistent);
         };
-        table_.on_event = [this](proto::Address address, const std::string& line) {
-            server_->publish(address, line);
+        table_.on_event = [this](proto::Address address, const LunTable::MakeLine& make_line) {
+            server_->publish(address, make_line);
         };
     }
 

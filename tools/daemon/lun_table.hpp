@@ -64,8 +64,10 @@ class LunTable {
 
     // Called when a LUN has ended for good; `persistent`: it may have a drop-in.
     std::function<std::expected<void, Error>(proto::Address address, bool persistent)> on_detached;
-    // News of a LUN that is attached, or just was: a line of event_text.hpp.
-    std::function<void(proto::Address address, const std::string& line)> on_event;
+    // News of a LUN that is attached, or just was; `make_line` makes a line of event_text.hpp,
+    // empty when it is nothing for those who follow events.
+    using MakeLine = std::function<std::string()>;
+    std::function<void(proto::Address address, const MakeLine& make_line)> on_event;
 
   private:
     enum class Phase : std::uint8_t { waiting, opening, attached, closing };

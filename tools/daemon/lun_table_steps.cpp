@@ -105,8 +105,10 @@ void LunTable::handle_opened(proto::Address address,
     entry.asker_is_gone = {}; // it holds the asker's connection, and there are few of those
     environment_.report(
         fmt::format("{}: attached as {}", proto::to_string(address), entry.lun->name()));
-    on_event(address, attached_json(std::chrono::system_clock::now(), address, entry.lun->name(),
-                                    front_end_text(entry.lun->state().options.front_end)));
+    on_event(address, [&] {
+        return attached_json(std::chrono::system_clock::now(), address, entry.lun->name(),
+                             front_end_text(entry.lun->state().options.front_end));
+    });
     update_target(entry); // of ports that came up meanwhile
     if (const Reply reply = std::exchange(entry.reply, {})) {
         reply(json_string(entry.lun->name()));
@@ -234,7 +236,8 @@ void LunTable::handle_closed(proto::Address address, const std::expected<void, E
     const bool persistent = !keep && (entry.request.persistent || entry.lun->state().persistent);
     erase(address);
     environment_.report(fmt::format("{}: detached from {}", proto::to_string(address), name));
-    on_event(address, detached_json(std::chrono::system_clock::now(), address, name));
+    on_event(address,
+             [&] { return detached_json(std::chrono::system_clock::now(), address, name); });
     answer_detached(address, name, persistent, reply);
 }
 
