@@ -11,6 +11,7 @@
 #include "tools/metrics_text.hpp"
 #include "tools/output.hpp"
 #include "tools/process_setup.hpp"
+#include "tools/text.hpp"
 #include "tools/whole_file.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -36,7 +37,7 @@ class Daemon::State {
   public:
     State(DaemonOptions daemon_options, DaemonConfig daemon_config, StateStore store)
         : options_(std::move(daemon_options)), config_(std::move(daemon_config)),
-          store_(std::move(store)), signals_(context_, SIGINT, SIGTERM),
+          started_with_(config_), store_(std::move(store)), signals_(context_, SIGINT, SIGTERM),
           reload_signal_(context_, SIGHUP),
           table_({.context = context_,
                   .ublk = ublk_,
@@ -55,6 +56,7 @@ class Daemon::State {
     std::expected<void, Error> open_shards();
     void listen(blockdev::UnixListener listener, const ControlServer::Access& access);
     void serve_metrics(MetricsListener listener);
+    void set_metrics_group(std::optional<gid_t> group) { metrics_group_ = group; }
     void run();
 
   private:
@@ -70,6 +72,7 @@ class Daemon::State {
     [[nodiscard]] std::expected<void, Error> handle_detached(proto::Address address,
                                                              bool persistent) const;
     void collect_metrics(std::function<void(std::string)> done);
+    void move_metrics(DaemonConfig& wanted);
     void recover();
     void start_watchdog();
     void await_signal();
@@ -79,6 +82,8 @@ class Daemon::State {
 
     DaemonOptions options_;
     DaemonConfig config_;
+    const DaemonConfig started_with_;
+    std::optional<gid_t> metrics_group_;
     StateStore store_;
     asio::io_context context_;
     asio::signal_set signals_;
@@ -359,6 +364,29 @@ void Daemon::State::await_reload() {
     });
 }
 
+// To where they are wanted. The new place is opened before the old one is closed: when it cannot be
+// had, the old one stays, and the next reload tries again.
+void Daemon::State::move_metrics(DaemonConfig& wanted) {
+    if (wanted.metrics_listen == config_.metrics_listen &&
+        wanted.metrics_listen.has_value() == metrics_server_.has_value()) {
+        return;
+    }
+    if (!wanted.metrics_listen) {
+        metrics_server_.reset();
+        return;
+    }
+    auto listener = MetricsListener::open(*wanted.metrics_listen, metrics_group_);
+    if (listener) {
+        serve_metrics(std::move(*listener));
+        return;
+    }
+    report(fmt::format("uaoed: {}; {}", listener.error().line(),
+                       metrics_server_
+                           ? "they stay where they were, on " + config_.metrics_listen->text()
+                           : std::string("they are served nowhere")));
+    wanted.metrics_listen = config_.metrics_listen;
+}
+
 // What is attached stays as it is; LUNs that are new are attached.
 void Daemon::State::reload() {
     auto config = read_config(options_.config_path, options_.config_required);
@@ -368,13 +396,15 @@ void Daemon::State::reload() {
     }
     if (const auto chosen = chosen_interfaces(control_folder())) {
         config->interfaces = *chosen;
+    } else if (!options_.interfaces.empty()) {
+        config->interfaces = started_with_.interfaces; // -i counts, now and then
     }
-    if (config->interfaces != config_.interfaces || config->shards_count != config_.shards_count ||
-        config->buffer_mib != config_.buffer_mib ||
-        config->metrics_listen != config_.metrics_listen) {
-        report("uaoed: interfaces, shards, buffer_mib and metrics_listen count from the next start "
-               "on; a restart keeps devices running");
+    if (const auto keys = keys_of_next_start(started_with_, *config); !keys.empty()) {
+        report(fmt::format("uaoed: {} {} changed, which counts from the next start on; a restart "
+                           "keeps devices running",
+                           list_text(keys), keys.size() == 1 ? "has" : "have"));
     }
+    move_metrics(*config);
     config_ = std::move(*config);
     table_.set_configured(config_.luns);
     report("uaoed: the configuration has been read again");
@@ -485,6 +515,7 @@ std::expected<std::unique_ptr<Daemon>, Error> Daemon::make(DaemonOptions options
     auto metrics = open_metrics(*config, access->group);
     give_up_privileges("uaoed");
     auto state = std::make_unique<State>(std::move(options), std::move(*config), std::move(*store));
+    state->set_metrics_group(access->group);
     if (metrics) {
         state->serve_metrics(std::move(*metrics));
     }
