@@ -33,15 +33,6 @@ Json begin(WallTime time, std::string_view event, proto::Address address) {
     return {{"time", text_of_time(time)}, {"event", event}, {"address", proto::to_string(address)}};
 }
 
-Json of_path(WallTime time, std::string_view name, const initiator::Event& event,
-             std::span<const Interface> interfaces) {
-    Json json = begin(time, name, event.address);
-    json["interface"] =
-        event.port.value < interfaces.size() ? interfaces[event.port.value].name : std::string();
-    json["target_mac"] = proto::to_string(event.target_mac);
-    return json;
-}
-
 std::string_view device_event(initiator::DeviceState state) {
     switch (state) {
     case initiator::DeviceState::up:
@@ -55,36 +46,24 @@ std::string_view device_event(initiator::DeviceState state) {
 }
 
 Json json_of(WallTime time, const initiator::Event& event, std::span<const Interface> interfaces) {
-    switch (event.kind) {
-    case initiator::EventKind::path_changed:
-        return event.path_state == initiator::PathState::conflict
-                   ? Json() // identity_conflict says it
-                   : of_path(time, fmt::format("path_{}", path_state_text(event.path_state)), event,
-                             interfaces);
-    case initiator::EventKind::identity_conflict:
-        return of_path(time, "conflict", event, interfaces);
-    case initiator::EventKind::payload_changed: {
-        Json json = of_path(time, "payload_changed", event, interfaces);
+    const std::string name = event_name(event);
+    if (name.empty()) {
+        return {};
+    }
+    Json json = begin(time, name, event.address);
+    if (is_about_path(event)) {
+        json["interface"] = event.port.value < interfaces.size() ? interfaces[event.port.value].name
+                                                                 : std::string();
+        json["target_mac"] = proto::to_string(event.target_mac);
+    }
+    if (event.kind == initiator::EventKind::payload_changed) {
         json["payload_bytes"] = event.payload_bytes;
-        return json;
-    }
-    case initiator::EventKind::capacity_changed: {
-        Json json = begin(time, "capacity_changed", event.address);
+    } else if (event.kind == initiator::EventKind::capacity_changed) {
         json["size_bytes"] = event.size_bytes;
-        return json;
-    }
-    case initiator::EventKind::device_changed:
-        return begin(time, device_event(event.device_state), event.address);
-    case initiator::EventKind::target_changed: {
-        Json json = begin(time, "target_changed", event.address);
+    } else if (event.kind == initiator::EventKind::target_changed) {
         json["state"] = target_state_text(event.target_state);
-        return json;
     }
-    case initiator::EventKind::target_found:
-    case initiator::EventKind::probe_answered:
-        break;
-    }
-    return {};
+    return json;
 }
 
 std::string words_of(const Json& json, const std::string& event) {
@@ -124,6 +103,35 @@ std::string words_of(const Json& json, const std::string& event) {
 }
 
 } // namespace
+
+std::string event_name(const initiator::Event& event) {
+    switch (event.kind) {
+    case initiator::EventKind::path_changed:
+        return event.path_state == initiator::PathState::conflict
+                   ? std::string() // identity_conflict says it
+                   : fmt::format("path_{}", path_state_text(event.path_state));
+    case initiator::EventKind::identity_conflict:
+        return "conflict";
+    case initiator::EventKind::payload_changed:
+        return "payload_changed";
+    case initiator::EventKind::capacity_changed:
+        return "capacity_changed";
+    case initiator::EventKind::device_changed:
+        return std::string(device_event(event.device_state));
+    case initiator::EventKind::target_changed:
+        return "target_changed";
+    case initiator::EventKind::target_found:
+    case initiator::EventKind::probe_answered:
+        break;
+    }
+    return {};
+}
+
+bool is_about_path(const initiator::Event& event) {
+    return event.kind == initiator::EventKind::path_changed ||
+           event.kind == initiator::EventKind::identity_conflict ||
+           event.kind == initiator::EventKind::payload_changed;
+}
 
 std::string event_json(WallTime time, const initiator::Event& event,
                        std::span<const Interface> interfaces) {

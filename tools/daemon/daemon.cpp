@@ -8,8 +8,9 @@
 #include "tools/daemon/service_notice.hpp"
 #include "tools/daemon/watchdog.hpp"
 #include "tools/leftovers.hpp"
+#include "tools/log.hpp"
+#include "tools/log_timer.hpp"
 #include "tools/metrics_text.hpp"
-#include "tools/output.hpp"
 #include "tools/process_setup.hpp"
 #include "tools/text.hpp"
 #include "tools/whole_file.hpp"
@@ -33,6 +34,14 @@ namespace uaoe::tools {
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
 
+namespace {
+
+void say(LogLevel level, std::string text) {
+    write_log({.level = level, .text = std::move(text)});
+}
+
+} // namespace
+
 class Daemon::State {
   public:
     State(DaemonOptions daemon_options, DaemonConfig daemon_config, StateStore store)
@@ -42,7 +51,7 @@ class Daemon::State {
           table_({.context = context_,
                   .ublk = ublk_,
                   .store = &store_,
-                  .report = [](const std::string& line) { report(line); },
+                  .report = write_log,
                   .interrupted = [this] { return ending_.load(); }},
                  hosts_, control_folder()) {
         table_.on_detached = [this](proto::Address address, bool persistent) {
@@ -95,6 +104,7 @@ class Daemon::State {
     std::chrono::system_clock::time_point started_at_ = std::chrono::system_clock::now();
     std::chrono::steady_clock::time_point up_since_ = std::chrono::steady_clock::now();
     std::atomic<bool> ending_ = false;
+    LogTimer log_timer_{context_};
     LunTable table_;
     std::optional<Watchdog> watchdog_;
 };
@@ -112,16 +122,17 @@ std::expected<void, Error> Daemon::State::open_shards() {
         }
         if (i == 0) {
             for (const Error& down : session->shard->interfaces_down()) {
-                report("uaoed: " + down.line() + "; it is used once it is up");
+                write_log(failure_line(down, LogKind::process, "it is used once it is up"));
             }
         }
         for (const Error& replaced : session->shard->links_replaced()) {
-            report("uaoed: " + replaced.line());
+            write_log(failure_line(replaced, LogKind::process, {}));
         }
-        auto host = ShardHost::make(
-            context_, std::move(*session), config_.buffer_mib << 20U,
-            {.report = [](const std::string& line) { report(line); },
-             .event = [this](const initiator::Event& event) { table_.handle_event(event); }});
+        auto host =
+            ShardHost::make(context_, std::move(*session), config_.buffer_mib << 20U,
+                            {.report = write_log, .event = [this](const initiator::Event& event) {
+                                 table_.handle_event(event);
+                             }});
         if (!host) {
             return std::unexpected(std::move(host.error()));
         }
@@ -179,8 +190,7 @@ void Daemon::State::run() {
     }
     recover();
     table_.set_configured(config_.luns);
-    std::thread cleaner(
-        [this] { clean_leftovers(ublk_, [](const std::string& line) { report(line); }); });
+    std::thread cleaner([this] { clean_leftovers(ublk_, write_log); });
     notify_service_manager("READY=1\nSTATUS=Serving");
     start_watchdog();
     context_.run();
@@ -210,11 +220,12 @@ void Daemon::State::recover() {
     std::vector<Error> problems;
     const std::vector<LunState> states = store_.read_all(problems);
     for (const Error& problem : problems) {
-        report("uaoed: " + problem.line());
+        write_log(failure_line(problem, LogKind::process, "that LUN is not taken over"));
     }
     for (const LunState& state : states) {
-        report(
-            fmt::format("{}: taken over from an earlier uaoed", proto::to_string(state.address)));
+        write_log({.level = LogLevel::notice,
+                   .text = "an earlier uaoed left it; it is taken over, with what waits for it",
+                   .address = state.address});
         table_.recover(state);
     }
 }
@@ -344,7 +355,8 @@ void Daemon::State::handle_interfaces(const InterfacesRequest& request,
     answer.restarts = is_managed_service();
     reply(interfaces_json(answer));
     if (answer.restarts) {
-        report("uaoed: other interfaces have been asked for; restarts, devices wait for it");
+        say(LogLevel::notice,
+            "other interfaces have been asked for; restarts, devices wait for it");
         asio::post(context_, [this] { end(); });
     }
 }
@@ -380,10 +392,10 @@ void Daemon::State::move_metrics(DaemonConfig& wanted) {
         serve_metrics(std::move(*listener));
         return;
     }
-    report(fmt::format("uaoed: {}; {}", listener.error().line(),
-                       metrics_server_
-                           ? "they stay where they were, on " + config_.metrics_listen->text()
-                           : std::string("they are served nowhere")));
+    write_log(failure_line(listener.error(), LogKind::process,
+                           metrics_server_
+                               ? "they stay where they were, on " + config_.metrics_listen->text()
+                               : std::string("they are served nowhere")));
     wanted.metrics_listen = config_.metrics_listen;
 }
 
@@ -391,7 +403,8 @@ void Daemon::State::move_metrics(DaemonConfig& wanted) {
 void Daemon::State::reload() {
     auto config = read_config(options_.config_path, options_.config_required);
     if (!config) {
-        report("uaoed: " + config.error().line() + "; the configuration of before stays");
+        write_log(
+            failure_line(config.error(), LogKind::process, "the configuration of before stays"));
         return;
     }
     if (const auto chosen = chosen_interfaces(control_folder())) {
@@ -400,14 +413,15 @@ void Daemon::State::reload() {
         config->interfaces = started_with_.interfaces; // -i counts, now and then
     }
     if (const auto keys = keys_of_next_start(started_with_, *config); !keys.empty()) {
-        report(fmt::format("uaoed: {} {} changed, which counts from the next start on; a restart "
-                           "keeps devices running",
-                           list_text(keys), keys.size() == 1 ? "has" : "have"));
+        say(LogLevel::warning,
+            fmt::format("{} {} changed, which counts from the next start on; a restart keeps "
+                        "devices running",
+                        list_text(keys), keys.size() == 1 ? "has" : "have"));
     }
     move_metrics(*config);
     config_ = std::move(*config);
     table_.set_configured(config_.luns);
-    report("uaoed: the configuration has been read again");
+    say(LogLevel::notice, "the configuration has been read again");
 }
 
 void Daemon::State::await_signal() {
@@ -416,7 +430,7 @@ void Daemon::State::await_signal() {
             return;
         }
         if (ending_) {
-            report("uaoed: ended at once; attached devices wait for the next uaoed");
+            say(LogLevel::warning, "ended at once; attached devices wait for the next uaoed");
             _exit(static_cast<int>(ExitCode::failed));
         }
         await_signal();
@@ -433,9 +447,10 @@ void Daemon::State::end() {
     }
     table_.leave_all([this] {
         if (const std::size_t count = table_.attached_count(); count > 0) {
-            report(fmt::format("uaoed: ends; {} stay attached, and their I/O waits for the next "
-                               "uaoed",
-                               count == 1 ? std::string("1 LUN") : fmt::format("{} LUNs", count)));
+            say(LogLevel::notice,
+                fmt::format("ends; {} attached, and I/O there waits for the next uaoed",
+                            count == 1 ? std::string("1 LUN stays")
+                                       : fmt::format("{} LUNs stay", count)));
         }
         signals_.cancel();
         reload_signal_.cancel();
@@ -458,7 +473,8 @@ std::optional<MetricsListener> open_metrics(const DaemonConfig& config,
     }
     auto listener = MetricsListener::open(*config.metrics_listen, group);
     if (!listener) {
-        report("uaoed: " + listener.error().line());
+        write_log(failure_line(listener.error(), LogKind::process,
+                               "they are served nowhere until a reload finds that mended"));
         return std::nullopt;
     }
     return std::optional<MetricsListener>(std::move(*listener));
@@ -492,8 +508,8 @@ std::expected<std::unique_ptr<Daemon>, Error> Daemon::make(DaemonOptions options
         if (!before) {
             return std::unexpected(std::move(config.error()));
         }
-        report("uaoed: " + config.error().line() +
-               "; what is attached is taken over with the interfaces of before");
+        write_log(failure_line(config.error(), LogKind::process,
+                               "what is attached is taken over with the interfaces of before"));
         config = std::move(*before);
     } else {
         if (const auto chosen = chosen_interfaces(folder.string())) {
@@ -513,7 +529,7 @@ std::expected<std::unique_ptr<Daemon>, Error> Daemon::make(DaemonOptions options
         return std::unexpected(std::move(listener.error()));
     }
     auto metrics = open_metrics(*config, access->group);
-    give_up_privileges("uaoed");
+    give_up_privileges();
     auto state = std::make_unique<State>(std::move(options), std::move(*config), std::move(*store));
     state->set_metrics_group(access->group);
     if (metrics) {

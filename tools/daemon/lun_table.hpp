@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace uaoe::tools {
@@ -101,6 +102,8 @@ class LunTable {
                         const Reply& reply);
     void handle_opened(proto::Address address, std::expected<std::unique_ptr<Lun>, Error> opened);
     void fail_entry(proto::Address address, Entry& entry, const Error& error);
+    void report_failure(proto::Address address, const Error& error,
+                        std::string_view what_then) const;
     void wait_again(Entry& entry);
     void update_target(const Entry& entry);
     void handle_closed(proto::Address address, const std::expected<void, Error>& closed, bool keep,
