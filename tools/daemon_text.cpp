@@ -147,6 +147,23 @@ std::string show_text(std::string_view json) {
     return text + requests_text(lun) + paths_text(lun) + interfaces_text(lun);
 }
 
+std::string waiting_text(std::string_view list_json, proto::Address address) {
+    const Json entries = Json::parse(list_json, nullptr, false);
+    if (!entries.is_array()) {
+        return {};
+    }
+    const std::string name = proto::to_string(address);
+    for (const Json& entry : entries) {
+        if (text_field(entry, "address") == name) {
+            const std::string state = text_field(entry, "state");
+            return state == "waiting"     ? text_field(entry, "missing", "its target is looked for")
+                   : state == "attaching" ? "its target answers; its device is being made"
+                                          : "";
+        }
+    }
+    return {};
+}
+
 std::string list_lines(std::string_view json) {
     const Json entries = Json::parse(json, nullptr, false);
     std::string text = "[";

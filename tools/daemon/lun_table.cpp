@@ -206,6 +206,7 @@ void LunTable::handle_sighting(proto::Address address, const Sighting& sighting)
     }
     Entry& entry = found->second;
     const auto now = Clock::now();
+    entry.missing = missing_text(sighting);
     if (entry.reply && entry.asker_is_gone && entry.asker_is_gone()) {
         fail_entry(address, entry,
                    Error{.what = "nobody waits for it", .why = {}, .what_to_do = {}});

@@ -86,6 +86,7 @@ class LunTable {
         std::optional<Clock::time_point> usable_since;
         Clock::time_point not_before; // after a failure
         std::string last_failure;     // told once
+        std::string missing;          // when it was last looked for
         std::optional<LunState> left; // by a predecessor, and not taken over yet
         std::shared_ptr<Lun> lun;     // shared with questions that are under way
     };
