@@ -56,7 +56,7 @@ CommandResult print(const std::vector<initiator::TargetStatus>& targets, const S
 
 CommandResult discover_one(Session& session, const DiscoverOptions& options) {
     const auto found =
-        wait_for_target(session, *options.address, WaitGoal::ready, options.wait, true, {});
+        wait_for_target(session, *options.address, WaitGoal::ready, options.wait, {}, {});
     if (found) {
         return print({**found}, session, options.json);
     }

@@ -110,7 +110,7 @@ CommandResult Serve::run(Session session) {
     await_statistics_signal();
     host_->start([this](Session& started) {
         auto found = wait_for_target(started, options_.address, WaitGoal::ready, options_.wait,
-                                     true, [this] { return signals_count_ > 0; });
+                                     wait_patience, [this] { return signals_count_ > 0; });
         asio::post(context_, [this, found = std::move(found)] { handle_found(found); });
     });
     context_.run();

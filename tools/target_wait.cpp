@@ -2,7 +2,6 @@
 #include "tools/target_wait.hpp"
 
 #include "initiator/linux/clock.hpp"
-#include "tools/progress.hpp"
 #include "tools/text.hpp"
 
 #include <algorithm>
@@ -158,19 +157,16 @@ std::optional<Error> conflict_error(const initiator::TargetStatus& target,
 
 std::expected<std::optional<initiator::TargetStatus>, Error>
 wait_for_target(Session& session, proto::Address address, WaitGoal goal, initiator::Duration wait,
-                bool report_progress, const std::function<bool()>& interrupted) {
+                Progress::Patience patience, const std::function<bool()>& interrupted) {
     std::optional<initiator::Time> usable_since;
-    // In lines, too, whoever waits for a second is told what for.
     Progress progress(fmt::format("waiting for {} on {}", proto::to_string(address),
                                   list_text(session.interface_names())),
-                      wait, {.on_terminal = 1s, .of_lines = 1s});
+                      wait, patience);
     search(session, wait, [&] {
         if (interrupted && interrupted()) {
             return true;
         }
-        if (report_progress) {
-            progress.update([&] { return missing_text(look(*session.shard, address)); });
-        }
+        progress.update([&] { return missing_text(look(*session.shard, address)); });
         const auto target = session.shard->engine().target(address);
         if (!is_enough(target, goal)) {
             usable_since.reset();
