@@ -14,8 +14,9 @@ namespace uaoe::tools {
 namespace {
 
 // Messages of the shard that the io_context has not taken yet. More are counted and thrown away, so
-// that a control plane that stands still costs no memory.
-constexpr unsigned messages_waiting_max = 256;
+// that a control plane that stands still costs no memory. A NIC that goes is two for each of 256
+// LUNs, and comes back soon.
+constexpr unsigned messages_waiting_max = 1024;
 
 } // namespace
 
