@@ -6,12 +6,17 @@ progress_interval_s=10 # elsewhere than on a terminal
 progress_begin=$SECONDS
 progress_next=0
 progress_shown=''
+progress_columns='' # of the terminal
 
 # progress TEXT: what is done at this moment, with how long it has taken since progress_start. As often as one likes.
 progress() {
     local text="$1 ($((SECONDS - progress_begin)) s)"
     if [ -t 2 ]; then
-        printf '\r\033[K%s' "${text:0:$((${COLUMNS:-80} - 1))}" >&2
+        if [ -z "$progress_columns" ]; then
+            progress_columns=$(stty size <&2 2>/dev/null | cut -d ' ' -f 2) || true
+            [ "${progress_columns:-0}" -gt 0 ] || progress_columns=80
+        fi
+        printf '\r\033[K%s' "${text:0:$((progress_columns - 1))}" >&2
         progress_shown=1
     elif [ "$SECONDS" -ge "$progress_next" ]; then
         printf '%s\n' "$text" >&2
