@@ -136,7 +136,8 @@ TEST_CASE("a table that is full has one place for all further LUNs, and is free 
     CHECK(log_message(*left_out).starts_with("355.0: 90 more"));
     said_count = 0;
     for (std::uint16_t lun = 0; lun < LogLimit::entries_count_max; ++lun) {
-        said_count += says(limit, Time{11s}, path_line(static_cast<std::uint16_t>(1000 + lun))) ? 1U : 0U;
+        said_count +=
+            says(limit, Time{11s}, path_line(static_cast<std::uint16_t>(1000 + lun))) ? 1U : 0U;
     }
     CHECK(said_count == LogLimit::entries_count_max);
 }
