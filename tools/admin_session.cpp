@@ -47,7 +47,7 @@ std::expected<AdminSession, Error> AdminSession::open(const AdminOptions& option
     }
     const auto found =
         wait_for_target(*session, options.address, needs_disk ? WaitGoal::ready : WaitGoal::judged,
-                        options.wait, true, {});
+                        options.wait, wait_patience, {});
     if (!found) {
         return std::unexpected(found.error());
     }

@@ -3,6 +3,7 @@
 #include "tools/commands.hpp"
 #include "tools/frame_exchange.hpp"
 #include "tools/output.hpp"
+#include "tools/progress.hpp"
 #include "tools/san_check.hpp"
 #include "tools/session.hpp"
 #include "tools/target_wait.hpp"
@@ -32,7 +33,9 @@ constexpr initiator::Duration step = 50ms;
 
 class Check {
   public:
-    Check(Session& session, const CheckOptions& options) : session_(session), options_(options) {}
+    Check(Session& session, const CheckOptions& options)
+        : session_(session), options_(options),
+          progress_("checking on " + list_text(session.interface_names()), std::nullopt) {}
 
     CommandResult run();
 
@@ -40,21 +43,19 @@ class Check {
     void find_interfaces_state();
     void await_identification();
     void prove(std::span<const initiator::TargetStatus> targets);
-    void prove_batch(std::span<const proto::Address> addresses);
+    void prove_batch(std::span<const proto::Address> addresses, const std::string& state);
     [[nodiscard]] bool is_proven(proto::Address address) const;
     void add(const initiator::TargetStatus& target);
     void ask_conflicting(proto::Address address, CheckedPath& path);
-    void say(const std::string& text) {
-        if (progress_.is_terminal()) {
-            progress_.show(text);
-        }
-    }
+    // Runs until `done`, which is looked at now and then, or for `time_max`, and says `state`.
+    void run_until(const std::function<bool()>& done, initiator::Duration time_max,
+                   const std::function<std::string()>& state);
 
     Session& session_;
     const CheckOptions& options_;
     SanReport report_;
     std::map<proto::Address, initiator::TargetStatus> proven_; // as they were then
-    StatusLine progress_;
+    Progress progress_;
 };
 
 void Check::find_interfaces_state() {
@@ -70,18 +71,33 @@ void Check::find_interfaces_state() {
     }
 }
 
-void Check::await_identification() {
-    constexpr int steps_max = 300;
-    for (int i = 0; i < steps_max; ++i) {
-        const auto targets = session_.shard->engine().targets();
-        if (std::ranges::none_of(targets, [](const auto& target) {
-                return target.state == initiator::TargetState::identifying ||
-                       std::ranges::any_of(target.paths, &initiator::PathStatus::is_identifying);
-            })) {
+void Check::run_until(const std::function<bool()>& done, initiator::Duration time_max,
+                      const std::function<std::string()>& state) {
+    const initiator::Time end = initiator::clock_now() + time_max;
+    while (!done()) {
+        const initiator::Time now = initiator::clock_now();
+        if (now >= end) {
             return;
         }
-        session_.shard->run_until([] { return false; }, step);
+        progress_.update(state);
+        session_.shard->run_until([] { return false; }, std::min(step, end - now));
     }
+}
+
+void Check::await_identification() {
+    constexpr initiator::Duration time_max = 15s;
+    const auto count_asked = [this] {
+        const auto targets = session_.shard->engine().targets();
+        return std::ranges::count_if(targets, [](const auto& target) {
+            return target.state == initiator::TargetState::identifying ||
+                   std::ranges::any_of(target.paths, &initiator::PathStatus::is_identifying);
+        });
+    };
+    run_until([&] { return count_asked() == 0; }, time_max,
+              [&] {
+                  return fmt::format("{}, {} asked for their disks", targets_text(session_),
+                                     count_asked());
+              });
 }
 
 bool Check::is_proven(proto::Address address) const {
@@ -93,18 +109,18 @@ bool Check::is_proven(proto::Address address) const {
 
 // To the engine, a LUN that is attached; it probes the paths of those by itself, with Query Config
 // and READ.
-void Check::prove_batch(std::span<const proto::Address> addresses) {
+void Check::prove_batch(std::span<const proto::Address> addresses, const std::string& state) {
     std::vector<initiator::Device*> devices;
     for (const proto::Address address : addresses) {
         if (const auto device = session_.shard->attach(address, {.read_only = true})) {
             devices.push_back(*device);
         }
     }
-    session_.shard->run_until(
+    run_until(
         [&] {
             return std::ranges::all_of(addresses, [&](auto address) { return is_proven(address); });
         },
-        proof_time_max);
+        proof_time_max, [&] { return state; });
     for (const proto::Address address : addresses) {
         if (auto target = session_.shard->engine().target(address)) {
             proven_.insert_or_assign(address, std::move(*target));
@@ -123,8 +139,9 @@ void Check::prove(std::span<const initiator::TargetStatus> targets) {
         }
     }
     for (std::size_t at = 0; at < addresses.size(); at += batch_count) {
-        say(fmt::format("proving what the paths carry: {} of {} targets", at, addresses.size()));
-        prove_batch(std::span(addresses).subspan(at, std::min(batch_count, addresses.size() - at)));
+        prove_batch(std::span(addresses).subspan(at, std::min(batch_count, addresses.size() - at)),
+                    fmt::format("proving what the paths carry: {} of {} targets done", at,
+                                addresses.size()));
     }
 }
 
@@ -190,8 +207,10 @@ void Check::add(const initiator::TargetStatus& target) {
 
 CommandResult Check::run() {
     find_interfaces_state();
-    say("looking for targets");
-    search(session_, options_.wait, [] { return false; });
+    search(session_, options_.wait, [this] {
+        progress_.update([this] { return "looking for targets: " + targets_text(session_); });
+        return false;
+    });
     await_identification();
     std::vector<initiator::TargetStatus> targets;
     if (options_.address) {

@@ -15,7 +15,8 @@ namespace uaoe::tools {
 using IsInterrupted = std::function<bool()>;
 
 // Waits up to `time_max` for the reply. Exit code daemon_unreachable when nobody answers there, and
-// no_permission when the socket is not for this user. `interrupted` is asked after each signal.
+// no_permission when the socket is not for this user. `interrupted` is asked twice a second, and
+// after each signal.
 [[nodiscard]] ControlReply ask_daemon(const std::string& socket_path, const ControlRequest& request,
                                       std::chrono::seconds time_max,
                                       const IsInterrupted& interrupted = {});

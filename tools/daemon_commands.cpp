@@ -7,6 +7,8 @@
 #include "tools/event_text.hpp"
 #include "tools/interrupt.hpp"
 #include "tools/output.hpp"
+#include "tools/progress.hpp"
+#include "tools/text.hpp"
 
 #include <algorithm>
 
@@ -29,8 +31,19 @@ CommandResult print(std::string_view text) {
 } // namespace
 
 CommandResult run_attach(const AttachOptions& options) {
-    const auto reply =
-        ask_daemon(options.control_path, options.request, answer_time_max + options.request.wait);
+    const proto::Address address = options.request.address;
+    Progress progress("attaching " + proto::to_string(address), options.request.wait);
+    // Over a connection of its own.
+    const auto state = [&] {
+        const auto list = ask_daemon(options.control_path, ListRequest{}, 2s);
+        return list ? waiting_text(*list, address) : std::string();
+    };
+    const auto reply = ask_daemon(options.control_path, options.request,
+                                  answer_time_max + options.request.wait, [&] {
+                                      progress.update(state);
+                                      return false;
+                                  });
+    progress.clear();
     if (!reply) {
         return std::unexpected(reply.error());
     }
@@ -38,7 +51,12 @@ CommandResult run_attach(const AttachOptions& options) {
 }
 
 CommandResult run_detach(const DetachOptions& options) {
-    const auto reply = ask_daemon(options.control_path, options.request, answer_time_max);
+    Progress progress("detaching " + visible_text(options.request.target), std::nullopt);
+    const auto reply = ask_daemon(options.control_path, options.request, answer_time_max, [&] {
+        progress.update([] { return "requests under way get their time to end"; });
+        return false;
+    });
+    progress.clear();
     if (!reply) {
         return std::unexpected(reply.error());
     }

@@ -1,6 +1,7 @@
 // Tables from JSON.
 #include "tools/daemon_text.hpp"
 
+#include "tools/json_fields.hpp"
 #include "tools/text.hpp"
 
 #include <fmt/format.h>
@@ -12,26 +13,13 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Missing or of another type: as if it were zero or empty.
-std::string text_of(const Json& json, const char* key) {
-    return json.is_object() && json.contains(key) && json[key].is_string()
-               ? visible_text(json[key].get<std::string>())
-               : std::string();
-}
-
-std::uint64_t number_of(const Json& json, const char* key) {
-    return json.is_object() && json.contains(key) && json[key].is_number_unsigned()
-               ? json[key].get<std::uint64_t>()
-               : 0;
-}
-
 bool flag_of(const Json& json, const char* key) {
     return json.is_object() && json.contains(key) && json[key].is_boolean() &&
            json[key].get<bool>();
 }
 
 std::string size_of(const Json& json) {
-    const std::uint64_t bytes = number_of(json, "size_bytes");
+    const std::uint64_t bytes = number_field(json, "size_bytes");
     return bytes == 0 ? "?" : size_text(bytes);
 }
 
@@ -54,9 +42,9 @@ std::string requests_text(const Json& json) {
     for (const auto& [name, counters] : json["requests"].items()) {
         if (counters.is_object()) {
             table.add_row(
-                {visible_text(name), std::to_string(number_of(counters, "requests_count")),
-                 size_text(number_of(counters, "size_bytes")),
-                 std::to_string(number_of(counters, "errors_count")),
+                {visible_text(name), std::to_string(number_field(counters, "requests_count")),
+                 size_text(number_field(counters, "size_bytes")),
+                 std::to_string(number_field(counters, "errors_count")),
                  rounded_of(counters, "latency_p50_us"), rounded_of(counters, "latency_p99_us")});
         }
     }
@@ -78,8 +66,8 @@ std::string paths_text(const Json& json) {
         return {};
     }
     for (const Json& path : json["paths"]) {
-        std::vector<std::string> row = {text_of(path, "interface"), text_of(path, "target_mac"),
-                                        text_of(path, "state")};
+        std::vector<std::string> row = {text_field(path, "interface"),
+                                        text_field(path, "target_mac"), text_field(path, "state")};
         for (const char* key : {"srtt_us", "rto_us", "cwnd", "in_flight", "sectors_per_frame",
                                 "sent", "retransmitted"}) {
             row.push_back(path.is_object() && path.contains(key) && path[key].is_number()
@@ -98,12 +86,12 @@ std::string interfaces_text(const Json& json) {
     }
     std::string text;
     for (const Json& port : json["interfaces"]) {
-        const std::uint64_t dropped = number_of(port, "frames_dropped");
-        const std::uint64_t too_long = number_of(port, "frames_too_long");
-        const std::uint64_t unsendable = number_of(port, "frames_unsendable");
+        const std::uint64_t dropped = number_field(port, "frames_dropped");
+        const std::uint64_t too_long = number_field(port, "frames_too_long");
+        const std::uint64_t unsendable = number_field(port, "frames_unsendable");
         if (dropped + too_long + unsendable > 0) {
             text += fmt::format("{}: {} frames dropped (no room), {} too long, {} not sendable\n",
-                                text_of(port, "interface"), dropped, too_long, unsendable);
+                                text_field(port, "interface"), dropped, too_long, unsendable);
         }
     }
     return text.empty() ? text : "\n" + text;
@@ -125,14 +113,14 @@ std::string list_table(std::string_view json) {
                  {.title = "MODEL"},
                  {.title = "SERIAL"}});
     for (const Json& entry : entries) {
-        const std::string device = text_of(entry, "device");
-        const std::uint64_t fail_after_s = number_of(entry, "fail_after_s");
+        const std::string device = text_field(entry, "device");
+        const std::uint64_t fail_after_s = number_field(entry, "fail_after_s");
         table.add_row(
-            {text_of(entry, "address"), device.empty() ? "-" : device, text_of(entry, "frontend"),
-             size_of(entry),
-             text_of(entry, "state") + (flag_of(entry, "read_only") ? " (read-only)" : ""),
+            {text_field(entry, "address"), device.empty() ? "-" : device,
+             text_field(entry, "frontend"), size_of(entry),
+             text_field(entry, "state") + (flag_of(entry, "read_only") ? " (read-only)" : ""),
              fail_after_s == 0 ? "never" : fmt::format("{} s", fail_after_s),
-             text_of(entry, "model"), text_of(entry, "serial")});
+             text_field(entry, "model"), text_field(entry, "serial")});
     }
     return table.to_text();
 }
@@ -146,17 +134,34 @@ std::string show_text(std::string_view json) {
     const auto line = [&](std::string_view title, const std::string& value) {
         text += fmt::format("{:<14} {}\n", title, value);
     };
-    line("address", text_of(lun, "address"));
-    line("device", text_of(lun, "device") + " (" + text_of(lun, "frontend") + ")");
-    line("state", text_of(lun, "state"));
-    line("size", fmt::format("{} ({} bytes)", size_of(lun), number_of(lun, "size_bytes")));
-    line("disk", text_of(lun, "model") + ", serial " + text_of(lun, "serial"));
+    line("address", text_field(lun, "address"));
+    line("device", text_field(lun, "device") + " (" + text_field(lun, "frontend") + ")");
+    line("state", text_field(lun, "state"));
+    line("size", fmt::format("{} ({} bytes)", size_of(lun), number_field(lun, "size_bytes")));
+    line("disk", text_field(lun, "model") + ", serial " + text_field(lun, "serial"));
     line("read-only", flag_of(lun, "read_only") ? "yes" : "no");
-    line("write cache", text_of(lun, "write_cache"));
+    line("write cache", text_field(lun, "write_cache"));
     line("flush", flag_of(lun, "flush_supported") ? "yes" : "no");
     line("discard", flag_of(lun, "discard_supported") ? "yes" : "no");
-    line("fenced writes", std::to_string(number_of(lun, "fenced_writes")));
+    line("fenced writes", std::to_string(number_field(lun, "fenced_writes")));
     return text + requests_text(lun) + paths_text(lun) + interfaces_text(lun);
+}
+
+std::string waiting_text(std::string_view list_json, proto::Address address) {
+    const Json entries = Json::parse(list_json, nullptr, false);
+    if (!entries.is_array()) {
+        return {};
+    }
+    const std::string name = proto::to_string(address);
+    for (const Json& entry : entries) {
+        if (text_field(entry, "address") == name) {
+            const std::string state = text_field(entry, "state");
+            return state == "waiting"     ? text_field(entry, "missing", "its target is looked for")
+                   : state == "attaching" ? "its target answers; its device is being made"
+                                          : "";
+        }
+    }
+    return {};
 }
 
 std::string list_lines(std::string_view json) {

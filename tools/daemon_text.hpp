@@ -1,6 +1,8 @@
 // What a daemon answers in JSON, as a person reads it. Pure functions.
 #pragma once
 
+#include "proto/address.hpp"
+
 #include <string>
 #include <string_view>
 
@@ -11,6 +13,9 @@ namespace uaoe::tools {
 
 // Of the object of `uaoe show --json`.
 [[nodiscard]] std::string show_text(std::string_view json);
+
+// Of that array: what an attach of this LUN waits for, in words; empty when it does not.
+[[nodiscard]] std::string waiting_text(std::string_view list_json, proto::Address address);
 
 // The array with one object a line, as uaoe prints it.
 [[nodiscard]] std::string list_lines(std::string_view json);

@@ -2,6 +2,7 @@
 #include "tools/commands.hpp"
 #include "tools/json_text.hpp"
 #include "tools/output.hpp"
+#include "tools/progress.hpp"
 #include "tools/session.hpp"
 #include "tools/target_wait.hpp"
 #include "tools/text.hpp"
@@ -25,12 +26,16 @@ std::size_t identifying_count(initiator::Shard& shard) {
 
 // Thousands of targets may take longer to identify than they were waited for: as long as their
 // number goes down, go on.
-void finish_identifying(Session& session) {
+void finish_identifying(Session& session, Progress& progress) {
     constexpr initiator::Duration step = 300ms;
     constexpr int steps_max = 100;
     std::size_t before = identifying_count(*session.shard);
     for (int i = 0; i < steps_max && before > 0; ++i) {
         session.shard->run_until([] { return false; }, step);
+        progress.update([&] {
+            return fmt::format("{}, {} not asked for their disks yet", targets_text(session),
+                               before);
+        });
         const std::size_t now = identifying_count(*session.shard);
         if (now >= before) {
             return;
@@ -51,7 +56,7 @@ CommandResult print(const std::vector<initiator::TargetStatus>& targets, const S
 
 CommandResult discover_one(Session& session, const DiscoverOptions& options) {
     const auto found =
-        wait_for_target(session, *options.address, WaitGoal::ready, options.wait, false, {});
+        wait_for_target(session, *options.address, WaitGoal::ready, options.wait, {}, {});
     if (found) {
         return print({**found}, session, options.json);
     }
@@ -81,8 +86,13 @@ CommandResult run_discover(const DiscoverOptions& options) {
     if (options.address) {
         return discover_one(*session, options);
     }
-    search(*session, options.wait, [] { return false; });
-    finish_identifying(*session);
+    Progress progress("looking on " + on, options.wait);
+    search(*session, options.wait, [&] {
+        progress.update([&] { return targets_text(*session); });
+        return false;
+    });
+    finish_identifying(*session, progress);
+    progress.clear();
     const auto targets = session->shard->engine().targets();
     if (targets.empty()) {
         report(fmt::format("uaoe: no target answered on {} for {}; check that the targets run, the "

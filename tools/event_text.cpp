@@ -1,6 +1,7 @@
 // Events to JSON, and JSON to words.
 #include "tools/event_text.hpp"
 
+#include "tools/json_fields.hpp"
 #include "tools/text.hpp"
 
 #include <ctime>
@@ -32,15 +33,6 @@ Json begin(WallTime time, std::string_view event, proto::Address address) {
     return {{"time", text_of_time(time)}, {"event", event}, {"address", proto::to_string(address)}};
 }
 
-Json of_path(WallTime time, std::string_view name, const initiator::Event& event,
-             std::span<const Interface> interfaces) {
-    Json json = begin(time, name, event.address);
-    json["interface"] =
-        event.port.value < interfaces.size() ? interfaces[event.port.value].name : std::string();
-    json["target_mac"] = proto::to_string(event.target_mac);
-    return json;
-}
-
 std::string_view device_event(initiator::DeviceState state) {
     switch (state) {
     case initiator::DeviceState::up:
@@ -54,51 +46,29 @@ std::string_view device_event(initiator::DeviceState state) {
 }
 
 Json json_of(WallTime time, const initiator::Event& event, std::span<const Interface> interfaces) {
-    switch (event.kind) {
-    case initiator::EventKind::path_changed:
-        return event.path_state == initiator::PathState::conflict
-                   ? Json() // identity_conflict says it
-                   : of_path(time, fmt::format("path_{}", path_state_text(event.path_state)), event,
-                             interfaces);
-    case initiator::EventKind::identity_conflict:
-        return of_path(time, "conflict", event, interfaces);
-    case initiator::EventKind::payload_changed: {
-        Json json = of_path(time, "payload_changed", event, interfaces);
+    const std::string name = event_name(event);
+    if (name.empty()) {
+        return {};
+    }
+    Json json = begin(time, name, event.address);
+    if (is_about_path(event)) {
+        json["interface"] = event.port.value < interfaces.size() ? interfaces[event.port.value].name
+                                                                 : std::string();
+        json["target_mac"] = proto::to_string(event.target_mac);
+    }
+    if (event.kind == initiator::EventKind::payload_changed) {
         json["payload_bytes"] = event.payload_bytes;
-        return json;
-    }
-    case initiator::EventKind::capacity_changed: {
-        Json json = begin(time, "capacity_changed", event.address);
+    } else if (event.kind == initiator::EventKind::capacity_changed) {
         json["size_bytes"] = event.size_bytes;
-        return json;
-    }
-    case initiator::EventKind::device_changed:
-        return begin(time, device_event(event.device_state), event.address);
-    case initiator::EventKind::target_changed: {
-        Json json = begin(time, "target_changed", event.address);
+    } else if (event.kind == initiator::EventKind::target_changed) {
         json["state"] = target_state_text(event.target_state);
-        return json;
     }
-    case initiator::EventKind::target_found:
-    case initiator::EventKind::probe_answered:
-        break;
-    }
-    return {};
-}
-
-std::string text_of(const Json& json, const char* key) {
-    return json.contains(key) && json[key].is_string() ? visible_text(json[key].get<std::string>())
-                                                       : std::string("?");
-}
-
-std::uint64_t number_of(const Json& json, const char* key) {
-    return json.contains(key) && json[key].is_number_unsigned() ? json[key].get<std::uint64_t>()
-                                                                : 0;
+    return json;
 }
 
 std::string words_of(const Json& json, const std::string& event) {
     const std::string path =
-        "path " + text_of(json, "interface") + " to " + text_of(json, "target_mac");
+        "path " + text_field(json, "interface", "?") + " to " + text_field(json, "target_mac", "?");
     if (event == "target_lost") {
         return "no path answers; requests wait";
     }
@@ -109,23 +79,23 @@ std::string words_of(const Json& json, const std::string& event) {
         return "answers again";
     }
     if (event == "target_changed") {
-        return "the target is " + text_of(json, "state");
+        return "the target is " + text_field(json, "state", "?");
     }
     if (event == "conflict") {
         return "CONFLICT: a different disk answers on " + path + "; that path is not used";
     }
     if (event == "payload_changed") {
         return fmt::format("{} carries frames with {} bytes of payload", path,
-                           number_of(json, "payload_bytes"));
+                           number_field(json, "payload_bytes"));
     }
     if (event == "capacity_changed") {
-        return fmt::format("the disk has grown to {} bytes", number_of(json, "size_bytes"));
+        return fmt::format("the disk has grown to {} bytes", number_field(json, "size_bytes"));
     }
     if (event == "attached") {
-        return "attached as " + text_of(json, "device");
+        return "attached as " + text_field(json, "device", "?");
     }
     if (event == "detached") {
-        return "detached from " + text_of(json, "device");
+        return "detached from " + text_field(json, "device", "?");
     }
     constexpr std::string_view path_prefix = "path_";
     return event.starts_with(path_prefix) ? path + " is " + event.substr(path_prefix.size())
@@ -133,6 +103,35 @@ std::string words_of(const Json& json, const std::string& event) {
 }
 
 } // namespace
+
+std::string event_name(const initiator::Event& event) {
+    switch (event.kind) {
+    case initiator::EventKind::path_changed:
+        return event.path_state == initiator::PathState::conflict
+                   ? std::string() // identity_conflict says it
+                   : fmt::format("path_{}", path_state_text(event.path_state));
+    case initiator::EventKind::identity_conflict:
+        return "conflict";
+    case initiator::EventKind::payload_changed:
+        return "payload_changed";
+    case initiator::EventKind::capacity_changed:
+        return "capacity_changed";
+    case initiator::EventKind::device_changed:
+        return std::string(device_event(event.device_state));
+    case initiator::EventKind::target_changed:
+        return "target_changed";
+    case initiator::EventKind::target_found:
+    case initiator::EventKind::probe_answered:
+        break;
+    }
+    return {};
+}
+
+bool is_about_path(const initiator::Event& event) {
+    return event.kind == initiator::EventKind::path_changed ||
+           event.kind == initiator::EventKind::identity_conflict ||
+           event.kind == initiator::EventKind::payload_changed;
+}
 
 std::string event_json(WallTime time, const initiator::Event& event,
                        std::span<const Interface> interfaces) {
@@ -163,13 +162,13 @@ std::string event_text(std::string_view json) {
     if (!event.is_object()) {
         return visible_text(json);
     }
-    const std::string name = text_of(event, "event");
+    const std::string name = text_field(event, "event", "?");
     if (name == "events_lost") {
         return fmt::format("{} {} events were lost: what follows them is too slow",
-                           text_of(event, "time"), number_of(event, "lost_count"));
+                           text_field(event, "time", "?"), number_field(event, "lost_count"));
     }
-    return fmt::format("{} {}: {}", text_of(event, "time"), text_of(event, "address"),
-                       words_of(event, name));
+    return fmt::format("{} {}: {}", text_field(event, "time", "?"),
+                       text_field(event, "address", "?"), words_of(event, name));
 }
 
 } // namespace uaoe::tools

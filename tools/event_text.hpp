@@ -15,6 +15,11 @@ namespace uaoe::tools {
 
 using WallTime = std::chrono::system_clock::time_point;
 
+// "path_down", "target_lost", ...; empty for what nobody follows.
+[[nodiscard]] std::string event_name(const initiator::Event& event);
+// One with a port and a target's MAC.
+[[nodiscard]] bool is_about_path(const initiator::Event& event);
+
 // Keys: `time` (UTC, "2026-12-01T00:47:41.123Z"), `event`, `address`, and what belongs to it.
 // Empty for what nobody follows.
 [[nodiscard]] std::string event_json(WallTime time, const initiator::Event& event,

@@ -15,8 +15,8 @@ CommandResult run_identify(const IdentifyOptions& options) {
     if (!session) {
         return std::unexpected(session.error());
     }
-    const auto found =
-        wait_for_target(*session, options.address, WaitGoal::ready, options.wait, true, {});
+    const auto found = wait_for_target(*session, options.address, WaitGoal::ready, options.wait,
+                                       wait_patience, {});
     if (!found) {
         return std::unexpected(found.error());
     }

@@ -262,6 +262,9 @@ Json entry_object(const ListEntry& entry) {
     json["fail_after_s"] = entry.options.fail_after.count();
     json["interfaces"] = entry.interfaces;
     json["payload_bytes"] = entry.payload_bytes;
+    if (!entry.missing.empty()) {
+        json["missing"] = entry.missing;
+    }
     return json;
 }
 

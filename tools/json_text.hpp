@@ -52,6 +52,7 @@ struct ListEntry {
     initiator::DeviceInfo info;            // zero sectors: not known yet
     std::vector<std::string> interfaces{}; // that have a path to it
     std::uint32_t payload_bytes = 0;       // the most that one of these carries; 0: there is none
+    std::string missing{};                 // what it waits for, in words; empty: it does not
 };
 // `uaoe list --json`: an array, one object a line.
 [[nodiscard]] std::string list_json(std::span<const ListEntry> entries);

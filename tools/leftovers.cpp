@@ -17,7 +17,7 @@ namespace uaoe::tools {
 
 namespace {
 
-using Report = std::function<void(const std::string&)>;
+using Report = std::function<void(const LogLine&)>;
 
 // ublk devices of uaoe's, of this LUN or of any. None where the module is not loaded.
 std::vector<blockdev::UblkControl::Listed> list_ublk(UblkAccess& ublk,
@@ -46,6 +46,19 @@ void forget_names(proto::Address address, const std::string& disk) {
     links.remove_udev_facts(disk);
 }
 
+LogLine cleaned_line(const std::expected<void, Error>& removed, proto::Address address,
+                     const std::string& device) {
+    LogLine line =
+        removed ? LogLine{.level = LogLevel::notice,
+                          .kind = LogKind::front_end,
+                          .text = "removed " + device + ", which a uaoe that was killed had left"}
+                : failure_line(removed.error(), LogKind::front_end,
+                               "it stays, and the next start tries again");
+    line.address = address;
+    line.device = device;
+    return line;
+}
+
 void clean_ublk(UblkAccess& ublk, const Report& report) {
     for (const auto& listed : list_ublk(ublk, std::nullopt)) {
         const bool waits_for_uaoed =
@@ -59,10 +72,7 @@ void clean_ublk(UblkAccess& ublk, const Report& report) {
         }
         const auto removed = (*ublk.control())->remove(listed.id);
         forget_names(*listed.address, fmt::format("ublkb{}", listed.id));
-        report(removed
-                   ? fmt::format("removed /dev/ublkc{}, which a uaoe that was killed left of {}",
-                                 listed.id, proto::to_string(*listed.address))
-                   : "uaoe: " + removed.error().line());
+        report(cleaned_line(removed, *listed.address, fmt::format("/dev/ublkb{}", listed.id)));
     }
 }
 
@@ -83,10 +93,7 @@ void clean_nbd(const Report& report) {
         }
         const auto removed = blockdev::NbdKernelDevice::remove(entry.index, entry.identifier);
         forget_names(*address, fmt::format("nbd{}", entry.index));
-        report(removed
-                   ? fmt::format("disconnected /dev/nbd{}, which a uaoe that was killed left of {}",
-                                 entry.index, proto::to_string(*address))
-                   : "uaoe: " + removed.error().line());
+        report(cleaned_line(removed, *address, fmt::format("/dev/nbd{}", entry.index)));
     }
 }
 

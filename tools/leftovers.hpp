@@ -2,6 +2,7 @@
 #pragma once
 
 #include "initiator/linux/error.hpp"
+#include "tools/log_line.hpp"
 #include "tools/state_store.hpp"
 
 #include <expected>
@@ -18,7 +19,7 @@ inline constexpr std::string_view nbd_foreground_suffix = "-foreground";
 
 // Removes those of a dead `uaoe serve`, and those that a dead uaoed had not started yet. A device
 // whose I/O waits for a uaoed stays, and is told of. Never loads a module. Blocks.
-void clean_leftovers(UblkAccess& ublk, const std::function<void(const std::string&)>& report);
+void clean_leftovers(UblkAccess& ublk, const std::function<void(const LogLine&)>& report);
 
 // An error when the kernel has a device of this LUN, and this process does not serve the LUN: what
 // waits on that device would be written over what is written now. The caller has the LUN's lock.

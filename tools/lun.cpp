@@ -135,7 +135,7 @@ std::expected<std::unique_ptr<Lun>, Error> Lun::recover(const LunEnvironment& en
     }
     lun->front_end_ = std::move(*front_end);
     if (auto kept = lun->keep_state(state.device_index); !kept) {
-        environment.report("uaoed: " + kept.error().line()); // the old state is as good
+        lun->report_failure(kept.error(), LogKind::record, "the state of before will do");
     }
     lun->give_names();
     return lun;
@@ -264,10 +264,7 @@ MadeFrontEnd Lun::make_nbd(const LunRequest& request) {
 }
 
 blockdev::UblkOptions Lun::ublk_options() const {
-    return {.recoverable = environment_.store != nullptr,
-            .report = [report = environment_.report](const Error& error) {
-                report("uaoe: " + error.line());
-            }};
+    return {.recoverable = environment_.store != nullptr, .report = front_end_report()};
 }
 
 blockdev::NbdKernelOptions Lun::nbd_options(std::optional<std::uint32_t> index) const {
@@ -276,9 +273,7 @@ blockdev::NbdKernelOptions Lun::nbd_options(std::optional<std::uint32_t> index) 
                                       environment_.store != nullptr ? "" : nbd_foreground_suffix),
             .fail_after = state_.options.fail_after,
             .recoverable = environment_.store != nullptr,
-            .report = [report = environment_.report](const Error& error) {
-                report("uaoe: " + error.line());
-            }};
+            .report = front_end_report()};
 }
 
 MadeFrontEnd Lun::make_socket() {
@@ -321,7 +316,8 @@ std::expected<void, Error> Lun::keep_state(std::uint32_t index) {
                               .serial = std::string(info_.identify.serial.view())};
         if (const auto written = environment_.links.write_udev_facts(kernel_name(state_), facts);
             !written) {
-            environment_.report("uaoe: " + written.error().line());
+            report_failure(written.error(), LogKind::record,
+                           "the device works without links of udev's");
         }
     }
     return write_state();
@@ -355,7 +351,8 @@ void Lun::update_state() {
     const std::lock_guard lock(state_mutex_);
     if (is_kept_ && std::pair(state_.target_macs, state_.identify_data) != before) {
         if (const auto written = write_state(); !written) {
-            environment_.report("uaoed: " + written.error().line());
+            report_failure(written.error(), LogKind::record,
+                           "a uaoed that is started now would know it by its former ports");
         }
     }
 }
@@ -388,12 +385,15 @@ void Lun::follow_size() {
     std::expected<void, Error> resized;
     if (size_bytes > present_bytes) {
         resized = front_end_->resize(size_bytes);
-        const std::string address = proto::to_string(state_.address);
         if (resized) {
-            environment_.report(
-                fmt::format("{}: {} has {} bytes now", address, name(), size_bytes));
+            environment_.report({.level = LogLevel::notice,
+                                 .kind = LogKind::capacity,
+                                 .text = fmt::format("{} has {} bytes now", name(), size_bytes),
+                                 .address = state_.address,
+                                 .device = name()});
         } else if (std::exchange(growth_refused_bytes_, size_bytes) != size_bytes) {
-            environment_.report(address + " has grown: " + resized.error().line());
+            report_failure(resized.error(), LogKind::capacity,
+                           "the disk has grown, its device keeps its size");
         }
     }
     const std::lock_guard lock(state_mutex_);
@@ -405,13 +405,29 @@ initiator::DeviceInfo Lun::info() const {
     return info_;
 }
 
+void Lun::report_failure(const Error& error, LogKind kind, std::string_view what_then) const {
+    LogLine line = failure_line(error, kind, what_then);
+    line.address = state_.address;
+    line.device = front_end_ ? name() : std::string();
+    environment_.report(line);
+}
+
+// For threads of the front end's, which may speak before it is there. It says what it does then.
+std::function<void(const Error&)> Lun::front_end_report() const {
+    return [report = environment_.report, address = state_.address](const Error& error) {
+        LogLine line = failure_line(error, LogKind::front_end, {});
+        line.address = address;
+        report(line);
+    };
+}
+
 // Names are a convenience: without them the device works.
 void Lun::give_names() {
     if (kernel_name(state_).empty()) {
         return;
     }
     if (const auto made = environment_.links.make(state_.address, kernel_name(state_)); !made) {
-        environment_.report("uaoe: " + made.error().line());
+        report_failure(made.error(), LogKind::record, "the device works without that name");
     }
     environment_.links.trigger_change(kernel_name(state_)); // where there is no udev nobody minds
 }

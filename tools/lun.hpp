@@ -49,8 +49,8 @@ struct LunEnvironment {
     UblkAccess& ublk;
     // Where a successor looks. Without one the kernel's device dies with this process.
     const StateStore* store = nullptr;
-    std::function<void(const std::string&)> report; // a line for a person; any thread
-    std::function<bool()> interrupted;              // true: give up opening
+    std::function<void(const LogLine&)> report; // any thread
+    std::function<bool()> interrupted;          // true: give up opening
     DeviceLinks links{};
 };
 
@@ -114,6 +114,8 @@ class Lun {
     void learn_target();
     void update_state();
     void follow_size();
+    void report_failure(const Error& error, LogKind kind, std::string_view what_then) const;
+    [[nodiscard]] std::function<void(const Error&)> front_end_report() const;
     void give_names();
     void take_names_back();
     void forget_state();

@@ -1,6 +1,7 @@
 // `uaoe`: from the command line to the exit code.
 #include "tools/aoetools.hpp"
 #include "tools/commands.hpp"
+#include "tools/log.hpp"
 #include "tools/output.hpp"
 
 #include <exception>
@@ -65,7 +66,7 @@ int main(int argc, char** argv) {
         }
         const CommandResult result = run(arguments);
         if (!result) {
-            report("uaoe: " + result.error().line());
+            write_log({.level = LogLevel::error, .text = result.error().line()});
             return static_cast<int>(result.error().exit_code);
         }
         return static_cast<int>(*result);

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <string>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace uaoe::tools {
@@ -39,6 +40,9 @@ constexpr int stopped_wait_ms = 200;
 // The stream was stopped the last time: it is not waited for again until it takes something.
 std::atomic<bool> error_stopped = false;
 std::atomic<unsigned> error_lines_lost_count = 0;
+
+const std::string erase_line = "\r\033[K";
+std::atomic<bool> status_shown = false; // a StatusLine is there: there is one at a time
 
 // Never blocks for longer than stopped_wait_ms; false when not all of it was written. Not by
 // O_NONBLOCK, which would be the terminal's for every process that has it open. What poll(2) calls
@@ -102,6 +106,9 @@ void report(std::string_view line) {
         text.insert(
             0, fmt::format("{} lines were lost while standard error was stopped\n", lost_count));
     }
+    if (status_shown.exchange(false)) {
+        text.insert(0, erase_line); // else it would begin behind a StatusLine
+    }
     if (!write_error_stream(text)) {
         error_lines_lost_count += lost_count + 1;
     }
@@ -109,17 +116,23 @@ void report(std::string_view line) {
 
 StatusLine::StatusLine() : is_terminal_(isatty(STDERR_FILENO) == 1) {}
 
-void StatusLine::show(std::string_view text) {
-    if (is_terminal_) {
-        write_error_stream("\r\033[K" + visible_text(text));
-        shown_ = true;
+void StatusLine::show(std::string_view text) const {
+    if (!is_terminal_) {
+        return;
     }
+    winsize size{};
+    constexpr std::size_t columns_default = 80;
+    const std::size_t columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0
+                                    ? size.ws_col
+                                    : columns_default;
+    // One that wraps cannot be erased.
+    write_error_stream(erase_line + shortened_text(text, columns - 1));
+    status_shown = true;
 }
 
-void StatusLine::clear() {
-    if (shown_) {
-        write_error_stream("\r\033[K");
-        shown_ = false;
+void StatusLine::clear() const {
+    if (is_terminal_ && status_shown.exchange(false)) {
+        write_error_stream(erase_line);
     }
 }
 

@@ -24,7 +24,8 @@ std::expected<void, Error> write_output(std::string_view text);
 // many were. Any thread.
 void report(std::string_view line);
 
-// A line that the next one replaces, on a terminal. Nowhere else: see is_terminal().
+// A line that the next one replaces, on a terminal; cut to its width. Nowhere else: see
+// is_terminal(). One at a time; report() writes over it.
 class StatusLine {
   public:
     StatusLine();
@@ -33,12 +34,11 @@ class StatusLine {
     StatusLine& operator=(const StatusLine&) = delete;
 
     [[nodiscard]] bool is_terminal() const { return is_terminal_; }
-    void show(std::string_view text);
-    void clear();
+    void show(std::string_view text) const;
+    void clear() const;
 
   private:
     bool is_terminal_;
-    bool shown_ = false;
 };
 
 } // namespace uaoe::tools

@@ -2,6 +2,9 @@
 # Which Debian packages a build, the quickstart and the tests need, and how they get there. Sourced by tools/quickstart
 # and tests/run; not run by itself.
 
+# shellcheck source=tools/progress.sh
+. "$(dirname "${BASH_SOURCE[0]}")/progress.sh"
+
 packages_build="cmake scdoc ninja-build g++ pkg-config libboost1.81-dev liburing-dev libnl-3-dev libnl-route-3-dev
 libnl-genl-3-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev libsystemd-dev libfmt-dev doctest-dev"
 packages_quickstart="vblade iproute2 e2fsprogs libnbd-bin jq"
@@ -23,6 +26,10 @@ become_root() {
     exit 5
 }
 
+update_and_install() {
+    apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
+}
+
 # install_packages NAME...: installs those that are missing.
 install_packages() {
     local missing=() name
@@ -35,9 +42,7 @@ install_packages() {
     echo "Installing: ${missing[*]}"
     local log
     log=$(mktemp)
-    if ! { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y \
-        --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
-        tail -n 20 "$log" >&2
+    if ! progress_while "installing ${#missing[@]} packages" "$log" update_and_install "${missing[@]}"; then
         rm -f "$log"
         echo "cannot install ${missing[*]}: apt-get failed (above); check the network and /etc/apt" >&2
         return 1

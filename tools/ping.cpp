@@ -158,8 +158,8 @@ CommandResult run_ping(const PingOptions& options) {
     if (!session) {
         return std::unexpected(session.error());
     }
-    const auto found =
-        wait_for_target(*session, options.address, WaitGoal::answers, options.wait, true, {});
+    const auto found = wait_for_target(*session, options.address, WaitGoal::answers, options.wait,
+                                       wait_patience, {});
     if (!found) {
         return std::unexpected(found.error());
     }

@@ -4,7 +4,7 @@
 #include "blockdev/ublk_module.hpp"
 #include "initiator/linux/privileges.hpp"
 #include "initiator/linux/protection.hpp"
-#include "tools/output.hpp"
+#include "tools/log.hpp"
 
 #include <expected>
 #include <filesystem>
@@ -12,10 +12,13 @@
 
 namespace uaoe::tools {
 
-void set_up_process(const std::vector<std::string>& folders, const std::string& program) {
+void set_up_process(const std::vector<std::string>& folders) {
+    const auto report = [](const Error& error) {
+        write_log(failure_line(error, LogKind::process, "it goes on without"));
+    };
     const auto tell = [&](const std::expected<void, Error>& done) {
         if (!done) {
-            report(program + ": " + done.error().line());
+            report(done.error());
         }
     };
     // What child processes need may be on file systems of its own, too.
@@ -29,11 +32,11 @@ void set_up_process(const std::vector<std::string>& folders, const std::string& 
     tell(initiator::leave_mount_namespace(absolute));
     tell(initiator::become_io_thread());
     for (const Error& error : initiator::protect_process()) {
-        report(program + ": " + error.line());
+        report(error);
     }
 }
 
-void give_up_privileges(const std::string& program) {
+void give_up_privileges() {
     using initiator::Capability;
     if (const auto control = blockdev::open_ublk_control()) {
         close(*control);
@@ -42,7 +45,7 @@ void give_up_privileges(const std::string& program) {
             {Capability::net_raw, Capability::net_admin, Capability::sys_admin,
              Capability::ipc_lock, Capability::sys_ptrace, Capability::dac_read_search});
         !kept) {
-        report(program + ": " + kept.error().line());
+        write_log(failure_line(kept.error(), LogKind::process, {}));
     }
 }
 

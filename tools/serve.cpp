@@ -6,6 +6,8 @@
 #include "tools/commands.hpp"
 #include "tools/json_text.hpp"
 #include "tools/leftovers.hpp"
+#include "tools/log.hpp"
+#include "tools/log_timer.hpp"
 #include "tools/lun.hpp"
 #include "tools/output.hpp"
 #include "tools/process_setup.hpp"
@@ -85,6 +87,7 @@ class Serve {
     asio::steady_timer output_retry_;
     UblkAccess ublk_;
     std::unique_ptr<ShardHost> host_;
+    LogTimer log_timer_{context_};
     std::thread step_thread_;
     std::thread growth_thread_;
     std::atomic<bool> is_growing_ = false;
@@ -97,7 +100,7 @@ class Serve {
 CommandResult Serve::run(Session session) {
     auto host =
         ShardHost::make(context_, std::move(session), buffer_bytes,
-                        {.report = [](const std::string& line) { report(line); },
+                        {.report = write_log,
                          .event = [this](const initiator::Event& event) { handle_event(event); }});
     if (!host) {
         return std::unexpected(std::move(host.error()));
@@ -107,7 +110,7 @@ CommandResult Serve::run(Session session) {
     await_statistics_signal();
     host_->start([this](Session& started) {
         auto found = wait_for_target(started, options_.address, WaitGoal::ready, options_.wait,
-                                     true, [this] { return signals_count_ > 0; });
+                                     wait_patience, [this] { return signals_count_ > 0; });
         asio::post(context_, [this, found = std::move(found)] { handle_found(found); });
     });
     context_.run();
@@ -142,7 +145,7 @@ void Serve::handle_found(const Found& found) {
 
 Serve::Opened Serve::open() {
     if (options_.lun.front_end != FrontEndKind::socket) {
-        clean_leftovers(ublk_, report);
+        clean_leftovers(ublk_, write_log);
     }
     auto lock = LunLock::take(options_.address);
     if (!lock) {
@@ -151,7 +154,7 @@ Serve::Opened Serve::open() {
     return Lun::open({.context = context_,
                       .ublk = ublk_,
                       .store = nullptr,
-                      .report = [](const std::string& line) { report(line); },
+                      .report = write_log,
                       .interrupted = [this] { return signals_count_ > 0; }},
                      *host_, std::move(*lock),
                      {.address = options_.address,
@@ -223,7 +226,9 @@ void Serve::await_signal() {
         }
         const unsigned at_once = options_.lun.front_end == FrontEndKind::socket ? 2 : 3;
         if (++signals_count_ >= at_once) {
-            report("ended at once; requests that were under way are lost");
+            write_log({.level = LogLevel::warning,
+                       .text = "ended at once; requests that were under way are lost",
+                       .address = options_.address});
             _exit(static_cast<int>(ExitCode::failed)); // the socket's file is gone already
         }
         await_signal();
@@ -278,8 +283,12 @@ void Serve::close() {
             break;
         }
         if (!std::exchange(told, true)) {
-            report("uaoe: " + closed.error().what + ": " + closed.error().why +
-                   "; serving ends once it is free; a second signal ends it now");
+            write_log({.level = LogLevel::notice,
+                       .text = closed.error().what + ": " + closed.error().why +
+                               "; serving ends once it is free; a second signal ends it now",
+                       .address = options_.address,
+                       .names_lun = true,
+                       .device = lun_->name()});
         }
         std::this_thread::sleep_for(busy_retry_time);
     }
@@ -313,8 +322,10 @@ void Serve::write_statistics(const std::string& json) {
         if (file != nullptr) {
             unlink(temporary.c_str());
         }
-        report(fmt::format("uaoe: cannot write statistics to {}: {}; serving is not affected",
-                           options_.statistics_file, std::strerror(error)));
+        write_log({.level = LogLevel::warning,
+                   .text = fmt::format("cannot write statistics to {}: {}; serving is not affected",
+                                       options_.statistics_file, std::strerror(error)),
+                   .address = options_.address});
     }
 }
 
@@ -344,6 +355,7 @@ CommandResult run_serve(const ServeOptions& options) {
     if (auto writable = check_statistics_file(options.statistics_file); !writable) {
         return std::unexpected(writable.error());
     }
+    open_log("uaoe");
     auto session = open_session(options.interfaces, {},
                                 {.ring_slots_count = serve_slots_count,
                                  .interfaces_up = initiator::InterfacesUp::one,
@@ -357,14 +369,13 @@ CommandResult run_serve(const ServeOptions& options) {
         set_up_process({std::filesystem::current_path(ignored).string(),
                         std::filesystem::absolute(options.statistics_file + ".", ignored)
                             .parent_path()
-                            .string()},
-                       "uaoe");
+                            .string()});
     }
     for (const Error& down : session->shard->interfaces_down()) {
-        report("uaoe: " + down.line() + "; serving goes on without it until then");
+        write_log(failure_line(down, LogKind::process, "serving goes on without it until then"));
     }
     for (const Error& replaced : session->shard->links_replaced()) {
-        report("uaoe: " + replaced.line());
+        write_log(failure_line(replaced, LogKind::process, {}));
     }
     return Serve(options).run(std::move(*session));
 }

@@ -1,9 +1,9 @@
-// What `uaoe serve` says while it serves: a line for each change of its target, and not more than a
-// person can read.
+// What happens to a LUN that is served, as lines of the log.
 #pragma once
 
 #include "initiator/status.hpp"
 #include "tools/interface.hpp"
+#include "tools/log_line.hpp"
 
 #include <functional>
 #include <string>
@@ -13,7 +13,7 @@ namespace uaoe::tools {
 
 class ServeReporter {
   public:
-    using Print = std::function<void(const std::string&)>;
+    using Print = std::function<void(const LogLine&)>;
 
     // `fail_after`: zero is for ever.
     ServeReporter(proto::Address address, initiator::Duration fail_after,
@@ -22,9 +22,9 @@ class ServeReporter {
     void handle(initiator::Time now, const initiator::Event& event);
 
   private:
-    [[nodiscard]] std::string text_of(initiator::Time now, const initiator::Event& event);
-    [[nodiscard]] std::string device_text(initiator::Time now, initiator::DeviceState state);
-    [[nodiscard]] std::string path_name(const initiator::Event& event) const;
+    [[nodiscard]] LogLine line_of(initiator::Time now, const initiator::Event& event);
+    [[nodiscard]] LogLine device_line(initiator::Time now, initiator::DeviceState state);
+    [[nodiscard]] std::string interface_name(const initiator::Event& event) const;
 
     proto::Address address_;
     initiator::Duration fail_after_;
@@ -32,9 +32,6 @@ class ServeReporter {
     Print print_;
     initiator::Time silent_since_;
     bool silent_ = false;
-    initiator::Time second_begin_;
-    unsigned lines_in_second_count_ = 0;
-    unsigned suppressed_count_ = 0;
 };
 
 } // namespace uaoe::tools

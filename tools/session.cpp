@@ -117,4 +117,9 @@ bool search(Session& session, initiator::Duration wait, const std::function<bool
     return found;
 }
 
+std::string targets_text(const Session& session) {
+    const std::size_t count = session.shard->engine().targets_count();
+    return count == 1 ? "1 target" : std::to_string(count) + " targets";
+}
+
 } // namespace uaoe::tools

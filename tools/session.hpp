@@ -63,4 +63,7 @@ open_session(const std::vector<std::string>& interface_names, initiator::EngineC
 // these frames and their answers may be lost. True when finished.
 bool search(Session& session, initiator::Duration wait, const std::function<bool()>& finished);
 
+// How many it has heard of: "1 target", "12 targets".
+[[nodiscard]] std::string targets_text(const Session& session);
+
 } // namespace uaoe::tools

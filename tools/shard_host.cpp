@@ -14,8 +14,9 @@ namespace uaoe::tools {
 namespace {
 
 // Messages of the shard that the io_context has not taken yet. More are counted and thrown away, so
-// that a control plane that stands still costs no memory.
-constexpr unsigned messages_waiting_max = 256;
+// that a control plane that stands still costs no memory. A NIC that goes is two for each of 256
+// LUNs, and comes back soon.
+constexpr unsigned messages_waiting_max = 1024;
 
 } // namespace
 
@@ -48,8 +49,9 @@ void ShardHost::start(std::function<void(Session&)> first) {
             first(session_);
         }
         shard().set_event_handler([this](const initiator::Event& event) { handle_event(event); });
-        shard().set_error_handler(
-            [this](const Error& error) { report_from_shard("uaoe: " + error.line()); });
+        shard().set_error_handler([this](const Error& error) {
+            report_from_shard(failure_line(error, LogKind::link, {})); // it says what then
+        });
         shard().run();
     });
 }
@@ -69,7 +71,7 @@ blockdev::DataThread ShardHost::data_thread() {
 
 void ShardHost::watch(proto::Address address, std::chrono::seconds fail_after) {
     reporters_.try_emplace(address, address, fail_after, session_.interfaces,
-                           [this](const std::string& line) { report_from_shard(line); });
+                           [this](const LogLine& line) { report_from_shard(line); });
 }
 
 void ShardHost::unwatch(proto::Address address) {
@@ -90,7 +92,7 @@ void ShardHost::handle_event(const initiator::Event& event) {
 }
 
 // The shard never writes: a terminal that is stopped would stop its I/O.
-void ShardHost::report_from_shard(const std::string& line) {
+void ShardHost::report_from_shard(const LogLine& line) {
     if (messages_waiting_count_.fetch_add(1) >= messages_waiting_max) {
         --messages_waiting_count_;
         ++messages_dropped_count_;
@@ -99,7 +101,10 @@ void ShardHost::report_from_shard(const std::string& line) {
     boost::asio::post(context_, [this, line] {
         --messages_waiting_count_;
         if (const unsigned dropped = messages_dropped_count_.exchange(0); dropped > 0) {
-            handlers_.report(fmt::format("{} more changes were not shown", dropped));
+            handlers_.report({.level = LogLevel::warning,
+                              .text = fmt::format("{} changes of LUNs were not logged: too many at "
+                                                  "once; `uaoe list` shows how LUNs are now",
+                                                  dropped)});
         }
         handlers_.report(line);
     });

@@ -25,8 +25,8 @@ namespace uaoe::tools {
 class ShardHost {
   public:
     struct Handlers {
-        // Both on the io_context's thread. A line for a person:
-        std::function<void(const std::string&)> report;
+        // Both on the io_context's thread. A line for the log:
+        std::function<void(const LogLine&)> report;
         // An event of a LUN that somebody watches, or news of any target:
         std::function<void(const initiator::Event&)> event;
     };
@@ -69,7 +69,7 @@ class ShardHost {
     ShardHost(boost::asio::io_context& context, Session session,
               std::shared_ptr<blockdev::BufferPool> buffers, Handlers handlers);
     void handle_event(const initiator::Event& event);
-    void report_from_shard(const std::string& line);
+    void report_from_shard(const LogLine& line);
 
     boost::asio::io_context& context_;
     Session session_;

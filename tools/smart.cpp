@@ -3,6 +3,7 @@
 #include "tools/commands.hpp"
 #include "tools/interrupt.hpp"
 #include "tools/output.hpp"
+#include "tools/progress.hpp"
 #include "tools/smart_text.hpp"
 #include "tools/text.hpp"
 
@@ -24,13 +25,13 @@ std::string_view name_of(proto::SmartTest test) {
     return test == proto::SmartTest::short_test ? "short" : "long";
 }
 
-// Looks each second, and shows how far it is: a line that changes on a terminal, elsewhere a line
-// for each change.
-CommandResult follow(const Administered& target, bool json) {
+// Looks each second. `whole`: how long the disk says that it takes; zero: it does not.
+CommandResult follow(const Administered& target, std::chrono::minutes whole, bool json) {
     const InterruptGuard guard;
     const std::string name = proto::to_string(target.address);
-    StatusLine line;
-    std::string shown;
+    Progress progress("self-test of " + name,
+                      whole.count() > 0 ? std::optional<initiator::Duration>(whole) : std::nullopt,
+                      {.on_terminal = {}, .of_lines = {}});
     while (true) {
         const auto data = read_smart_data(target);
         if (!data) {
@@ -39,7 +40,7 @@ CommandResult follow(const Administered& target, bool json) {
         const std::uint8_t status = data->self_test_status;
         const std::string text = fmt::format("self-test of {}: {}", name, self_test_text(status));
         if (proto::self_test_result(status) != proto::self_test_running) {
-            line.clear();
+            progress.clear();
             if (json) {
                 return print(self_test_json(target.address, status));
             }
@@ -51,15 +52,10 @@ CommandResult follow(const Administered& target, bool json) {
                       .why = {},
                       .what_to_do = fmt::format("`uaoe smart {} --log` shows where", name)});
         }
-        if (line.is_terminal()) {
-            line.show(text);
-        } else if (text != shown) {
-            report(text);
-        }
-        shown = text;
+        progress.update([&] { return self_test_text(status); });
         ::poll(nullptr, 0, 1000); // a signal ends it
         if (InterruptGuard::interrupted()) {
-            line.clear();
+            progress.clear();
             report(text + "; the disk goes on with it");
             return ExitCode::done;
         }
@@ -71,8 +67,11 @@ CommandResult run_test(const Administered& target, const SmartOptions& options) 
     if (!before) {
         return std::unexpected(before.error());
     }
+    const unsigned minutes = *options.test == proto::SmartTest::short_test
+                                 ? before->short_test_minutes
+                                 : before->extended_test_minutes;
     if (options.follow) {
-        return follow(target, options.admin.json);
+        return follow(target, std::chrono::minutes{minutes}, options.admin.json);
     }
     if (*options.test == proto::SmartTest::abort || options.admin.json) {
         const auto data = read_smart_data(target);
@@ -82,9 +81,6 @@ CommandResult run_test(const Administered& target, const SmartOptions& options) 
         return options.admin.json ? print(self_test_json(target.address, data->self_test_status))
                                   : ExitCode::done;
     }
-    const unsigned minutes = *options.test == proto::SmartTest::short_test
-                                 ? before->short_test_minutes
-                                 : before->extended_test_minutes;
     const std::string name = proto::to_string(target.address);
     return print(fmt::format("a {} self-test of {} runs{}; `uaoe smart {} --log` shows its end\n",
                              name_of(*options.test), name,

@@ -2,7 +2,6 @@
 #include "tools/target_wait.hpp"
 
 #include "initiator/linux/clock.hpp"
-#include "tools/output.hpp"
 #include "tools/text.hpp"
 
 #include <algorithm>
@@ -52,40 +51,6 @@ bool is_complete(const initiator::TargetStatus& target, WaitGoal goal) {
 std::string others_text(std::size_t count) {
     return count == 1 ? "another target answers" : fmt::format("{} other targets answer", count);
 }
-
-// Says what is waited for: on a terminal in one line that changes, elsewhere a line now and then.
-class Progress {
-  public:
-    Progress(proto::Address address, std::string interfaces, initiator::Duration wait)
-        : address_(address), interfaces_(std::move(interfaces)), wait_(wait),
-          start_(initiator::clock_now()), next_(start_ + 1s) {}
-
-    void update(initiator::Shard& shard) {
-        const initiator::Time now = initiator::clock_now();
-        if (now < next_) {
-            return;
-        }
-        const std::string text = fmt::format(
-            "waiting for {} on {} ({:.0f} s of {:.0f} s): {}", proto::to_string(address_),
-            interfaces_, std::chrono::duration<double>(now - start_).count(),
-            std::chrono::duration<double>(wait_).count(), missing_text(look(shard, address_)));
-        if (line_.is_terminal()) {
-            line_.show(text);
-            next_ = now + 500ms;
-        } else {
-            report(text);
-            next_ = now + 3s;
-        }
-    }
-
-  private:
-    proto::Address address_;
-    std::string interfaces_;
-    initiator::Duration wait_;
-    initiator::Time start_;
-    initiator::Time next_;
-    StatusLine line_;
-};
 
 } // namespace
 
@@ -192,16 +157,16 @@ std::optional<Error> conflict_error(const initiator::TargetStatus& target,
 
 std::expected<std::optional<initiator::TargetStatus>, Error>
 wait_for_target(Session& session, proto::Address address, WaitGoal goal, initiator::Duration wait,
-                bool report_progress, const std::function<bool()>& interrupted) {
+                Progress::Patience patience, const std::function<bool()>& interrupted) {
     std::optional<initiator::Time> usable_since;
-    Progress progress(address, list_text(session.interface_names()), wait);
+    Progress progress(fmt::format("waiting for {} on {}", proto::to_string(address),
+                                  list_text(session.interface_names())),
+                      wait, patience);
     search(session, wait, [&] {
         if (interrupted && interrupted()) {
             return true;
         }
-        if (report_progress) {
-            progress.update(*session.shard);
-        }
+        progress.update([&] { return missing_text(look(*session.shard, address)); });
         const auto target = session.shard->engine().target(address);
         if (!is_enough(target, goal)) {
             usable_since.reset();

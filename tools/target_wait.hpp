@@ -3,6 +3,7 @@
 
 #include "initiator/linux/error.hpp"
 #include "initiator/status.hpp"
+#include "tools/progress.hpp"
 #include "tools/session.hpp"
 
 #include <expected>
@@ -43,10 +44,13 @@ struct Sighting {
 [[nodiscard]] std::optional<Error> conflict_error(const initiator::TargetStatus& target,
                                                   const std::vector<Interface>& interfaces);
 
-// The target, or nothing when `interrupted` said so. With `report_progress` it says on stderr what
-// it waits for.
+// Whoever waits for a target is told what for soon, in lines, too.
+inline constexpr Progress::Patience wait_patience{.on_terminal = std::chrono::seconds{1},
+                                                  .of_lines = std::chrono::seconds{1}};
+
+// The target, or nothing when `interrupted` said so. It says on stderr what it waits for.
 [[nodiscard]] std::expected<std::optional<initiator::TargetStatus>, Error>
 wait_for_target(Session& session, proto::Address address, WaitGoal goal, initiator::Duration wait,
-                bool report_progress, const std::function<bool()>& interrupted);
+                Progress::Patience patience, const std::function<bool()>& interrupted);
 
 } // namespace uaoe::tools

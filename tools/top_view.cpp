@@ -1,7 +1,7 @@
 // Differences, sorted and cut to a screen.
 #include "tools/top_view.hpp"
 
-#include "tools/text.hpp"
+#include "tools/json_fields.hpp"
 
 #include <algorithm>
 #include <array>
@@ -15,18 +15,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string text_of(const Json& json, const char* key) {
-    return json.is_object() && json.contains(key) && json[key].is_string()
-               ? visible_text(json[key].get<std::string>())
-               : std::string("?");
-}
-
-std::uint64_t number_of(const Json& json, const char* key) {
-    return json.is_object() && json.contains(key) && json[key].is_number_unsigned()
-               ? json[key].get<std::uint64_t>()
-               : 0;
-}
-
 const Json& array_of(const Json& json, const char* key) {
     static const Json none = Json::array();
     return json.is_object() && json.contains(key) && json[key].is_array() ? json[key] : none;
@@ -34,35 +22,36 @@ const Json& array_of(const Json& json, const char* key) {
 
 void add_latencies(const Json& operation, initiator::LatencyHistogram& histogram) {
     for (const Json& bucket : array_of(operation, "latency_buckets")) {
-        const std::uint64_t bound = number_of(bucket, "up_to_us");
+        const std::uint64_t bound = number_field(bucket, "up_to_us");
         const std::size_t index = bound == 0 ? initiator::LatencyHistogram::buckets_count - 1
                                              : initiator::LatencyHistogram::index_of(bound - 1);
-        histogram.add_counted(index, number_of(bucket, "count"));
+        histogram.add_counted(index, number_field(bucket, "count"));
     }
 }
 
 TopLun lun_of(const Json& json, proto::Address address) {
-    TopLun lun{.address = address, .state = text_of(json, "state"), .latency = {}, .paths = {}};
+    TopLun lun{
+        .address = address, .state = text_field(json, "state", "?"), .latency = {}, .paths = {}};
     if (json.contains("requests") && json["requests"].is_object()) {
         const Json& requests = json["requests"];
-        lun.pending = number_of(requests, "pending_count");
+        lun.pending = number_field(requests, "pending_count");
         for (const auto& [name, operation] : requests.items()) {
-            lun.requests += number_of(operation, "requests_count");
-            lun.errors += number_of(operation, "errors_count");
-            lun.read_bytes += name == "read" ? number_of(operation, "size_bytes") : 0;
-            lun.write_bytes += name == "write" ? number_of(operation, "size_bytes") : 0;
+            lun.requests += number_field(operation, "requests_count");
+            lun.errors += number_field(operation, "errors_count");
+            lun.read_bytes += name == "read" ? number_field(operation, "size_bytes") : 0;
+            lun.write_bytes += name == "write" ? number_field(operation, "size_bytes") : 0;
             add_latencies(operation, lun.latency);
         }
     }
     for (const Json& path : array_of(json, "paths")) {
-        lun.paths.push_back({.interface = text_of(path, "interface"),
-                             .target_mac = text_of(path, "target_mac"),
-                             .state = text_of(path, "state"),
-                             .sent = number_of(path, "sent"),
-                             .retransmitted = number_of(path, "retransmitted"),
-                             .srtt_us = number_of(path, "srtt_us"),
-                             .in_flight = number_of(path, "in_flight"),
-                             .cwnd = number_of(path, "cwnd")});
+        lun.paths.push_back({.interface = text_field(path, "interface", "?"),
+                             .target_mac = text_field(path, "target_mac", "?"),
+                             .state = text_field(path, "state", "?"),
+                             .sent = number_field(path, "sent"),
+                             .retransmitted = number_field(path, "retransmitted"),
+                             .srtt_us = number_field(path, "srtt_us"),
+                             .in_flight = number_field(path, "in_flight"),
+                             .cwnd = number_field(path, "cwnd")});
     }
     return lun;
 }
@@ -254,14 +243,14 @@ std::optional<TopSample> parse_top_sample(std::string_view json) {
     if (!status.is_object() || !status.contains("luns") || !status["luns"].is_array()) {
         return std::nullopt;
     }
-    TopSample sample{.uptime_us = number_of(status, "uptime_us"), .luns = {}};
+    TopSample sample{.uptime_us = number_field(status, "uptime_us"), .luns = {}};
     for (const Json& shard : array_of(status, "shards")) {
         for (const Json& port : array_of(shard, "interfaces")) {
-            sample.frames_dropped += number_of(port, "frames_dropped");
+            sample.frames_dropped += number_field(port, "frames_dropped");
         }
     }
     for (const Json& lun : status["luns"]) {
-        if (const auto address = proto::parse_address(text_of(lun, "address"))) {
+        if (const auto address = proto::parse_address(text_field(lun, "address", "?"))) {
             sample.luns.push_back(lun_of(lun, *address));
         }
     }

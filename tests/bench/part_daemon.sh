@@ -13,6 +13,7 @@ milliseconds() {
 
 run_part_m() {
     local control=$work/m/control.sock uaoed_pid target_pid one all slot discovered=4096 attached=256
+    begin_part m 1
     echo "(m) uaoed with $discovered LUNs discovered and $attached attached, idle."
     set_mtu 9000
     mkdir m
@@ -25,12 +26,14 @@ run_part_m() {
     "$UAOE" attach 1.0 --export --wait 30 --control "$control" >/dev/null
     one=$(anonymous_kib "$uaoed_pid")
     for ((slot = 1; slot < attached; ++slot)); do
+        progress "part m: attaching $slot of $attached"
         "$UAOE" attach "$((1 + slot / 255)).$((slot % 255))" --export --wait 30 --control "$control" >/dev/null
     done
     all=$(anonymous_kib "$uaoed_pid")
     same "attached LUNs" $attached "$("$UAOE" list --json --control "$control" | jq length)"
     rm -f sample.*
     for _ in $(seq 20); do milliseconds "$UAOE" list --control "$control" >>sample.list; done
+    row_done
     printf 'list of %d attached LUNs: %s ms (%s), memory of uaoed: %s KiB with one LUN, %s KiB for each further one\n' \
         $attached "$(median sample.list)" "$(spread sample.list)" "$one" $(((all - one) / (attached - 1)))
     jq -cn --argjson attached $attached --argjson discovered $discovered --argjson list_ms "$(median sample.list)" \

@@ -22,8 +22,10 @@ fio_through() { # URI RW KIBIBYTES DEPTH PID...
 
 nbd_row() { # NAME RW KIBIBYTES DEPTH
     local ops cpu ours ours_cpu
+    next_row "$1"
     rm -f sample.*
-    for _ in $(seq "$rounds"); do
+    for round in $(seq "$rounds"); do
+        next_round "$round"
         fio_through "$uri" "$2" "$3" "$4" "$serve_pid" "$target_pid"
         ours=$ops ours_cpu=$cpu
         fio_through "$nbdkit_uri" "$2" "$3" "$4" "$nbdkit_pid"
@@ -34,6 +36,7 @@ nbd_row() { # NAME RW KIBIBYTES DEPTH
         divide "$ours" "$ops" >>sample.ratio
         divide "$ours_cpu" "$cpu" >>sample.cpu_ratio
     done
+    row_done
     printf '%-24s | %9.0f %9.0f | %6s %-12s | %7.2f %7.2f | %6s\n' "$1" "$(median sample.nbdkit)" "$(median sample.uaoe)" \
         "$(median sample.ratio)" "($(spread sample.ratio))" "$(median sample.nbdkit_cpu)" "$(median sample.uaoe_cpu)" \
         "$(median sample.cpu_ratio)"
@@ -43,6 +46,7 @@ nbd_row() { # NAME RW KIBIBYTES DEPTH
 }
 
 run_part_n() {
+    begin_part n 7
     echo "(n) fio through uaoe's NBD export, with the model target behind it, MTU 9000, against nbdkit's memory, over unix sockets."
     echo "    Everything on two cores, as the scheduler likes. Operations a second; CPU seconds per GiB, of fio and all behind it."
     printf '%-24s | %9s %9s | %6s %-12s | %7s %7s | %6s\n' job nbdkit uaoe ratio spread "CPU" "CPU" ratio

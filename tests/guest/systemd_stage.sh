@@ -31,6 +31,9 @@ install() {
     same "what the configuration says" 0 "$(uaoe config-check >config.txt && echo $?)"
 
     uaoe attach 1.0 --persist --fail-after 10 --wait 30
+    journalctl --sync
+    matches "the journal's entry of it, by its fields" '^1\.0: attached as /dev/ublkb[0-9]+$' \
+        "$(journalctl -b -u uaoed --no-pager -o cat UAOE_ADDRESS=1.0 UAOE_EVENT=attached PRIORITY=5)"
     uaoe attach 1.1 --persist --fail-after 10
     uaoe attach 1.2 --persist --fail-after 10
     udevadm settle

@@ -137,8 +137,50 @@ wait_until 10 eval 'uaoe list --json | jq -e ".[0].state == \"up\"" >/dev/null' 
 end_background "$daemon"
 end_background "$other"
 
+# A reload moves them: the new place is open before the old one is closed, and the old one stays when it cannot be had.
+listens() { in_initiator ss -Hlnt | awk '{print $4}' | xargs; }
+reload() { # LINES: and it has been read so many times
+    kill -HUP "$daemon"
+    wait_until 10 eval '[ "$(grep -c "read again" uaoed.log)" -ge '"$1"' ]' || fail "SIGHUP was not heard"
+}
+: >etc/uaoe.toml
+: >uaoed.log
+start_daemon
+same "what listens without metrics_listen" "" "$(listens)"
+echo 'metrics_listen = "127.0.0.1:9790"' >etc/uaoe.toml
+reload 1
+same "what listens after a reload" "127.0.0.1:9790" "$(listens)"
+matches "GET after a reload" '200 OK' "$(ask 127.0.0.1:9790 "$get" | head -n 1)"
+in_background other ip netns exec "$initiator_ns" python3 -c '
+import socket, time
+taken = socket.create_server(("127.0.0.1", 9791))
+print("taken", flush=True)
+time.sleep(60)'
+other=$background_pid
+wait_until 10 grep -q taken other.out || fail "the port cannot be taken"
+echo 'metrics_listen = "127.0.0.1:9791"' >etc/uaoe.toml
+reload 2
+matches "a reload to a port that is taken" \
+    'cannot serve metrics on 127.0.0.1:9791: Address already in use; .*they stay where they were, on 127.0.0.1:9790$' \
+    "$(grep 9791 uaoed.log)"
+matches "GET where they were" '200 OK' "$(ask 127.0.0.1:9790 "$get" | head -n 1)"
+end_background "$other"
+reload 3
+same "the same reload once the port is free" "127.0.0.1:9791" "$(listens)"
+printf 'metrics_listen = "%s"\n' "$work/run/metrics.sock" >etc/uaoe.toml
+reload 4
+same "TCP sockets that listen after a reload to a unix socket" "" "$(listens)"
+matches "GET on it" '200 OK' "$(ask "$work/run/metrics.sock" "$get" | head -n 1)"
+printf 'buffer_mib = 65\nshards = 2\n' >etc/uaoe.toml
+reload 5
+same "a socket that is not wanted any more" "" "$(ls run/metrics.sock 2>/dev/null)"
+matches "what a reload does not follow" 'shards and buffer_mib have changed, which counts from the next start on' \
+    "$(grep 'next start' uaoed.log)"
+end_background "$daemon"
+
 # A unix socket, which the group of the control socket may read.
 printf 'metrics_listen = "%s"\ncontrol_group = "games"\n' "$work/run/metrics.sock" >etc/uaoe.toml
+: >uaoed.log
 start_daemon
 same "TCP sockets that listen" "" "$(in_initiator ss -Hlnt)"
 same "mode and group" "660 games" "$(stat -c '%a %G' run/metrics.sock)"
@@ -146,6 +188,13 @@ ask "$work/run/metrics.sock" "$get" | sed '1,/^\r$/d' | python3 "$folder/exposit
 kill -HUP "$daemon"
 wait_until 10 grep -q "read again" uaoed.log || fail "SIGHUP was not heard"
 matches "after SIGHUP" '200 OK' "$(ask "$work/run/metrics.sock" "$get" | head -n 1)"
+# Privileges are given up by then, that to give a socket to a group among them.
+printf 'metrics_listen = "%s"\ncontrol_group = "games"\n' "$work/run/other.sock" >etc/uaoe.toml
+kill -HUP "$daemon"
+wait_until 10 grep -q 'other.sock: giving it to the group of the control socket is not permitted.*stay where they were' uaoed.log ||
+    fail "a socket for the group after a reload: $(tail -n 3 uaoed.log)"
+[ ! -e run/other.sock ] || fail "a socket that nobody serves is left"
+matches "where they were" '200 OK' "$(ask "$work/run/metrics.sock" "$get" | head -n 1)"
 uaoe detach 1.0
 end_background "$daemon"
 [ ! -e run/metrics.sock ] || fail "the socket is left"

@@ -302,6 +302,24 @@ std::expected<void, Error> parse_config(std::string_view text, const std::string
               .exit_code = ExitCode::failed});
 }
 
+std::vector<std::string> keys_of_next_start(const DaemonConfig& running,
+                                            const DaemonConfig& wanted) {
+    std::vector<std::string> keys;
+    const auto compare = [&](const char* key, const auto& before, const auto& now) {
+        if (before != now) {
+            keys.emplace_back(key);
+        }
+    };
+    compare("interfaces", running.interfaces, wanted.interfaces);
+    compare("shards", running.shards_count, wanted.shards_count);
+    compare("buffer_mib", running.buffer_mib, wanted.buffer_mib);
+    compare("busy_poll_us", running.busy_poll, wanted.busy_poll);
+    compare("link", running.link, wanted.link);
+    compare("control_group", running.control_group, wanted.control_group);
+    compare("control_group_changes", running.control_group_changes, wanted.control_group_changes);
+    return keys;
+}
+
 std::string config_text(const DaemonConfig& config) {
     std::string interfaces;
     for (const std::string& name : config.interfaces) {

@@ -57,6 +57,10 @@ struct ConfigMistake {
 [[nodiscard]] std::expected<void, Error>
 parse_config(std::string_view text, const std::string& file, DaemonConfig& config);
 
+// Which keys differ of those that a running uaoed does not follow: they count from its next start.
+[[nodiscard]] std::vector<std::string> keys_of_next_start(const DaemonConfig& running,
+                                                          const DaemonConfig& wanted);
+
 // What of `config` a process with these interfaces and shards was started with; no LUNs.
 [[nodiscard]] std::string config_text(const DaemonConfig& config);
 

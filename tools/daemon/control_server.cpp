@@ -245,8 +245,8 @@ ControlServer::~ControlServer() {
     close();
 }
 
-void ControlServer::publish(proto::Address address, const std::string& line) {
-    state_->followers.publish(address, line);
+void ControlServer::publish(proto::Address address, const std::function<std::string()>& make_line) {
+    state_->followers.publish(address, make_line);
 }
 
 void ControlServer::close() {

@@ -38,9 +38,9 @@ class ControlServer {
         bool group_may_change = false; // and all the rest
     };
 
-    // Says `line` (of event_text.hpp) to those who asked for events: an EventsRequest does not
-    // reach the handler.
-    void publish(proto::Address address, const std::string& line);
+    // Says the line (of event_text.hpp) to those who asked for events, see EventFollowers: an
+    // EventsRequest does not reach the handler.
+    void publish(proto::Address address, const std::function<std::string()>& make_line);
 
     // The socket. Makes its folder if it is missing.
     static std::expected<blockdev::UnixListener, Error> bind(const std::string& path,

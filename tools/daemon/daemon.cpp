@@ -8,9 +8,11 @@
 #include "tools/daemon/service_notice.hpp"
 #include "tools/daemon/watchdog.hpp"
 #include "tools/leftovers.hpp"
+#include "tools/log.hpp"
+#include "tools/log_timer.hpp"
 #include "tools/metrics_text.hpp"
-#include "tools/output.hpp"
 #include "tools/process_setup.hpp"
+#include "tools/text.hpp"
 #include "tools/whole_file.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -32,29 +34,38 @@ namespace uaoe::tools {
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
 
+namespace {
+
+void say(LogLevel level, std::string text) {
+    write_log({.level = level, .text = std::move(text)});
+}
+
+} // namespace
+
 class Daemon::State {
   public:
     State(DaemonOptions daemon_options, DaemonConfig daemon_config, StateStore store)
         : options_(std::move(daemon_options)), config_(std::move(daemon_config)),
-          store_(std::move(store)), signals_(context_, SIGINT, SIGTERM),
+          started_with_(config_), store_(std::move(store)), signals_(context_, SIGINT, SIGTERM),
           reload_signal_(context_, SIGHUP),
           table_({.context = context_,
                   .ublk = ublk_,
                   .store = &store_,
-                  .report = [](const std::string& line) { report(line); },
+                  .report = write_log,
                   .interrupted = [this] { return ending_.load(); }},
                  hosts_, control_folder()) {
         table_.on_detached = [this](proto::Address address, bool persistent) {
             return handle_detached(address, persistent);
         };
-        table_.on_event = [this](proto::Address address, const std::string& line) {
-            server_->publish(address, line);
+        table_.on_event = [this](proto::Address address, const LunTable::MakeLine& make_line) {
+            server_->publish(address, make_line);
         };
     }
 
     std::expected<void, Error> open_shards();
     void listen(blockdev::UnixListener listener, const ControlServer::Access& access);
     void serve_metrics(MetricsListener listener);
+    void set_metrics_group(std::optional<gid_t> group) { metrics_group_ = group; }
     void run();
 
   private:
@@ -70,6 +81,7 @@ class Daemon::State {
     [[nodiscard]] std::expected<void, Error> handle_detached(proto::Address address,
                                                              bool persistent) const;
     void collect_metrics(std::function<void(std::string)> done);
+    void move_metrics(DaemonConfig& wanted);
     void recover();
     void start_watchdog();
     void await_signal();
@@ -79,6 +91,8 @@ class Daemon::State {
 
     DaemonOptions options_;
     DaemonConfig config_;
+    const DaemonConfig started_with_;
+    std::optional<gid_t> metrics_group_;
     StateStore store_;
     asio::io_context context_;
     asio::signal_set signals_;
@@ -90,6 +104,7 @@ class Daemon::State {
     std::chrono::system_clock::time_point started_at_ = std::chrono::system_clock::now();
     std::chrono::steady_clock::time_point up_since_ = std::chrono::steady_clock::now();
     std::atomic<bool> ending_ = false;
+    LogTimer log_timer_{context_};
     LunTable table_;
     std::optional<Watchdog> watchdog_;
 };
@@ -107,16 +122,17 @@ std::expected<void, Error> Daemon::State::open_shards() {
         }
         if (i == 0) {
             for (const Error& down : session->shard->interfaces_down()) {
-                report("uaoed: " + down.line() + "; it is used once it is up");
+                write_log(failure_line(down, LogKind::process, "it is used once it is up"));
             }
         }
         for (const Error& replaced : session->shard->links_replaced()) {
-            report("uaoed: " + replaced.line());
+            write_log(failure_line(replaced, LogKind::process, {}));
         }
-        auto host = ShardHost::make(
-            context_, std::move(*session), config_.buffer_mib << 20U,
-            {.report = [](const std::string& line) { report(line); },
-             .event = [this](const initiator::Event& event) { table_.handle_event(event); }});
+        auto host =
+            ShardHost::make(context_, std::move(*session), config_.buffer_mib << 20U,
+                            {.report = write_log, .event = [this](const initiator::Event& event) {
+                                 table_.handle_event(event);
+                             }});
         if (!host) {
             return std::unexpected(std::move(host.error()));
         }
@@ -174,8 +190,7 @@ void Daemon::State::run() {
     }
     recover();
     table_.set_configured(config_.luns);
-    std::thread cleaner(
-        [this] { clean_leftovers(ublk_, [](const std::string& line) { report(line); }); });
+    std::thread cleaner([this] { clean_leftovers(ublk_, write_log); });
     notify_service_manager("READY=1\nSTATUS=Serving");
     start_watchdog();
     context_.run();
@@ -205,11 +220,12 @@ void Daemon::State::recover() {
     std::vector<Error> problems;
     const std::vector<LunState> states = store_.read_all(problems);
     for (const Error& problem : problems) {
-        report("uaoed: " + problem.line());
+        write_log(failure_line(problem, LogKind::process, "that LUN is not taken over"));
     }
     for (const LunState& state : states) {
-        report(
-            fmt::format("{}: taken over from an earlier uaoed", proto::to_string(state.address)));
+        write_log({.level = LogLevel::notice,
+                   .text = "an earlier uaoed left it; it is taken over, with what waits for it",
+                   .address = state.address});
         table_.recover(state);
     }
 }
@@ -339,7 +355,8 @@ void Daemon::State::handle_interfaces(const InterfacesRequest& request,
     answer.restarts = is_managed_service();
     reply(interfaces_json(answer));
     if (answer.restarts) {
-        report("uaoed: other interfaces have been asked for; restarts, devices wait for it");
+        say(LogLevel::notice,
+            "other interfaces have been asked for; restarts, devices wait for it");
         asio::post(context_, [this] { end(); });
     }
 }
@@ -359,25 +376,52 @@ void Daemon::State::await_reload() {
     });
 }
 
+// To where they are wanted. The new place is opened before the old one is closed: when it cannot be
+// had, the old one stays, and the next reload tries again.
+void Daemon::State::move_metrics(DaemonConfig& wanted) {
+    if (wanted.metrics_listen == config_.metrics_listen &&
+        wanted.metrics_listen.has_value() == metrics_server_.has_value()) {
+        return;
+    }
+    if (!wanted.metrics_listen) {
+        metrics_server_.reset();
+        return;
+    }
+    auto listener = MetricsListener::open(*wanted.metrics_listen, metrics_group_);
+    if (listener) {
+        serve_metrics(std::move(*listener));
+        return;
+    }
+    write_log(failure_line(listener.error(), LogKind::process,
+                           metrics_server_
+                               ? "they stay where they were, on " + config_.metrics_listen->text()
+                               : std::string("they are served nowhere")));
+    wanted.metrics_listen = config_.metrics_listen;
+}
+
 // What is attached stays as it is; LUNs that are new are attached.
 void Daemon::State::reload() {
     auto config = read_config(options_.config_path, options_.config_required);
     if (!config) {
-        report("uaoed: " + config.error().line() + "; the configuration of before stays");
+        write_log(
+            failure_line(config.error(), LogKind::process, "the configuration of before stays"));
         return;
     }
     if (const auto chosen = chosen_interfaces(control_folder())) {
         config->interfaces = *chosen;
+    } else if (!options_.interfaces.empty()) {
+        config->interfaces = started_with_.interfaces; // -i counts, now and then
     }
-    if (config->interfaces != config_.interfaces || config->shards_count != config_.shards_count ||
-        config->buffer_mib != config_.buffer_mib ||
-        config->metrics_listen != config_.metrics_listen) {
-        report("uaoed: interfaces, shards, buffer_mib and metrics_listen count from the next start "
-               "on; a restart keeps devices running");
+    if (const auto keys = keys_of_next_start(started_with_, *config); !keys.empty()) {
+        say(LogLevel::warning,
+            fmt::format("{} {} changed, which counts from the next start on; a restart keeps "
+                        "devices running",
+                        list_text(keys), keys.size() == 1 ? "has" : "have"));
     }
+    move_metrics(*config);
     config_ = std::move(*config);
     table_.set_configured(config_.luns);
-    report("uaoed: the configuration has been read again");
+    say(LogLevel::notice, "the configuration has been read again");
 }
 
 void Daemon::State::await_signal() {
@@ -386,7 +430,7 @@ void Daemon::State::await_signal() {
             return;
         }
         if (ending_) {
-            report("uaoed: ended at once; attached devices wait for the next uaoed");
+            say(LogLevel::warning, "ended at once; attached devices wait for the next uaoed");
             _exit(static_cast<int>(ExitCode::failed));
         }
         await_signal();
@@ -403,9 +447,10 @@ void Daemon::State::end() {
     }
     table_.leave_all([this] {
         if (const std::size_t count = table_.attached_count(); count > 0) {
-            report(fmt::format("uaoed: ends; {} stay attached, and their I/O waits for the next "
-                               "uaoed",
-                               count == 1 ? std::string("1 LUN") : fmt::format("{} LUNs", count)));
+            say(LogLevel::notice,
+                fmt::format("ends; {} attached, and I/O there waits for the next uaoed",
+                            count == 1 ? std::string("1 LUN stays")
+                                       : fmt::format("{} LUNs stay", count)));
         }
         signals_.cancel();
         reload_signal_.cancel();
@@ -428,7 +473,8 @@ std::optional<MetricsListener> open_metrics(const DaemonConfig& config,
     }
     auto listener = MetricsListener::open(*config.metrics_listen, group);
     if (!listener) {
-        report("uaoed: " + listener.error().line());
+        write_log(failure_line(listener.error(), LogKind::process,
+                               "they are served nowhere until a reload finds that mended"));
         return std::nullopt;
     }
     return std::optional<MetricsListener>(std::move(*listener));
@@ -462,8 +508,8 @@ std::expected<std::unique_ptr<Daemon>, Error> Daemon::make(DaemonOptions options
         if (!before) {
             return std::unexpected(std::move(config.error()));
         }
-        report("uaoed: " + config.error().line() +
-               "; what is attached is taken over with the interfaces of before");
+        write_log(failure_line(config.error(), LogKind::process,
+                               "what is attached is taken over with the interfaces of before"));
         config = std::move(*before);
     } else {
         if (const auto chosen = chosen_interfaces(folder.string())) {
@@ -483,8 +529,9 @@ std::expected<std::unique_ptr<Daemon>, Error> Daemon::make(DaemonOptions options
         return std::unexpected(std::move(listener.error()));
     }
     auto metrics = open_metrics(*config, access->group);
-    give_up_privileges("uaoed");
+    give_up_privileges();
     auto state = std::make_unique<State>(std::move(options), std::move(*config), std::move(*store));
+    state->set_metrics_group(access->group);
     if (metrics) {
         state->serve_metrics(std::move(*metrics));
     }

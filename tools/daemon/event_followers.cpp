@@ -8,6 +8,7 @@
 
 #include <deque>
 #include <utility>
+#include <vector>
 
 namespace uaoe::tools {
 
@@ -46,13 +47,21 @@ void EventFollowers::add(Socket socket, std::optional<proto::Address> address,
     write_more(follower);
 }
 
-void EventFollowers::publish(proto::Address address, const std::string& line) {
-    const auto shared = std::make_shared<const std::string>(line + "\n");
-    const std::set<FollowerPointer> all = followers_; // one that fails ends itself
-    for (const FollowerPointer& follower : all) {
-        if (follower->address && *follower->address != address) {
-            continue;
+void EventFollowers::publish(proto::Address address,
+                             const std::function<std::string()>& make_line) {
+    std::vector<FollowerPointer> interested; // a copy: one that fails ends itself
+    for (const FollowerPointer& follower : followers_) {
+        if (!follower->address || *follower->address == address) {
+            interested.push_back(follower);
         }
+    }
+    std::string line = interested.empty() ? std::string() : make_line();
+    if (line.empty()) {
+        return;
+    }
+    line += '\n';
+    const auto shared = std::make_shared<const std::string>(std::move(line));
+    for (const FollowerPointer& follower : interested) {
         if (follower->lost_count > 0 || follower->waiting.size() >= lines_waiting_max) {
             ++follower->lost_count;
         } else {

@@ -8,6 +8,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -32,8 +33,9 @@ class EventFollowers {
 
     // Not when it is full. Of one LUN, or of all. `greeting`: a line with its newline.
     void add(Socket socket, std::optional<proto::Address> address, std::string greeting);
-    // `line`: without a newline.
-    void publish(proto::Address address, const std::string& line);
+    // `make_line`: without a newline; empty when there is nothing to tell. Asked only when somebody
+    // follows that LUN, and once.
+    void publish(proto::Address address, const std::function<std::string()>& make_line);
     void close(); // whatever is still to be sent
 
   private:

@@ -206,6 +206,7 @@ void LunTable::handle_sighting(proto::Address address, const Sighting& sighting)
     }
     Entry& entry = found->second;
     const auto now = Clock::now();
+    entry.missing = missing_text(sighting);
     if (entry.reply && entry.asker_is_gone && entry.asker_is_gone()) {
         fail_entry(address, entry,
                    Error{.what = "nobody waits for it", .why = {}, .what_to_do = {}});
@@ -249,11 +250,9 @@ void LunTable::handle_event(const initiator::Event& event) {
     }
     Entry& entry = found->second;
     if (entry.phase != Phase::waiting) {
-        const std::string line =
-            event_json(std::chrono::system_clock::now(), event, entry.host->interfaces());
-        if (!line.empty()) {
-            on_event(event.address, line);
-        }
+        on_event(event.address, [&] {
+            return event_json(std::chrono::system_clock::now(), event, entry.host->interfaces());
+        });
     }
     // A successor has to know what it is by then, or it takes the disk for another.
     const bool is_news = event.kind == initiator::EventKind::capacity_changed ||

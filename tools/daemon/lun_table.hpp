@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace uaoe::tools {
@@ -64,8 +65,10 @@ class LunTable {
 
     // Called when a LUN has ended for good; `persistent`: it may have a drop-in.
     std::function<std::expected<void, Error>(proto::Address address, bool persistent)> on_detached;
-    // News of a LUN that is attached, or just was: a line of event_text.hpp.
-    std::function<void(proto::Address address, const std::string& line)> on_event;
+    // News of a LUN that is attached, or just was; `make_line` makes a line of event_text.hpp,
+    // empty when it is nothing for those who follow events.
+    using MakeLine = std::function<std::string()>;
+    std::function<void(proto::Address address, const MakeLine& make_line)> on_event;
 
   private:
     enum class Phase : std::uint8_t { waiting, opening, attached, closing };
@@ -83,6 +86,7 @@ class LunTable {
         std::optional<Clock::time_point> usable_since;
         Clock::time_point not_before; // after a failure
         std::string last_failure;     // told once
+        std::string missing;          // when it was last looked for
         std::optional<LunState> left; // by a predecessor, and not taken over yet
         std::shared_ptr<Lun> lun;     // shared with questions that are under way
     };
@@ -99,6 +103,8 @@ class LunTable {
                         const Reply& reply);
     void handle_opened(proto::Address address, std::expected<std::unique_ptr<Lun>, Error> opened);
     void fail_entry(proto::Address address, Entry& entry, const Error& error);
+    void report_failure(proto::Address address, const Error& error,
+                        std::string_view what_then) const;
     void wait_again(Entry& entry);
     void update_target(const Entry& entry);
     void handle_closed(proto::Address address, const std::expected<void, Error>& closed, bool keep,

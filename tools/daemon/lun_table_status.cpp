@@ -64,6 +64,7 @@ ListEntry LunTable::line_of(const Entry& entry) {
     switch (entry.phase) {
     case Phase::waiting:
         line.state = "waiting";
+        line.missing = entry.missing;
         break;
     case Phase::opening:
         line.state = "attaching";

@@ -24,6 +24,13 @@ namespace {
 // A configured LUN that could not be opened is tried again then.
 constexpr std::chrono::seconds retry_time = 5s;
 
+bool names_lun(const std::string& text, proto::Address address) {
+    const std::string name = proto::to_string(address);
+    const std::size_t at = text.find(name);
+    return at != std::string::npos && (at == 0 || text[at - 1] == ' ') &&
+           text.find_first_of("0123456789.", at + name.size()) != at + name.size();
+}
+
 // The system may have no thread and no memory for one LUN; the others go on.
 template <class Task>
 std::invoke_result_t<Task&> guarded(Task task) {
@@ -103,10 +110,16 @@ void LunTable::handle_opened(proto::Address address,
     entry.left.reset();
     entry.last_failure.clear();
     entry.asker_is_gone = {}; // it holds the asker's connection, and there are few of those
-    environment_.report(
-        fmt::format("{}: attached as {}", proto::to_string(address), entry.lun->name()));
-    on_event(address, attached_json(std::chrono::system_clock::now(), address, entry.lun->name(),
-                                    front_end_text(entry.lun->state().options.front_end)));
+    environment_.report({.level = LogLevel::notice,
+                         .kind = LogKind::attachment,
+                         .text = "attached as " + entry.lun->name(),
+                         .address = address,
+                         .event = "attached",
+                         .device = entry.lun->name()});
+    on_event(address, [&] {
+        return attached_json(std::chrono::system_clock::now(), address, entry.lun->name(),
+                             front_end_text(entry.lun->state().options.front_end));
+    });
     update_target(entry); // of ports that came up meanwhile
     if (const Reply reply = std::exchange(entry.reply, {})) {
         reply(json_string(entry.lun->name()));
@@ -119,12 +132,12 @@ void LunTable::fail_entry(proto::Address address, Entry& entry, const Error& err
     entry.asker_is_gone = {};
     if (!entry.configured && !entry.left) {
         if (!reply) {
-            environment_.report("uaoed: " + error.line());
+            report_failure(address, error, "it is given up");
         }
         erase(address);
     } else {
         if (std::exchange(entry.last_failure, error.line()) != error.line() && !reply) {
-            environment_.report(fmt::format("uaoed: {}; it is tried again", error.line()));
+            report_failure(address, error, "it is tried again");
         }
         wait_again(entry);
     }
@@ -132,6 +145,14 @@ void LunTable::fail_entry(proto::Address address, Entry& entry, const Error& err
         reply(std::unexpected(error));
     }
     look_for_waiting();
+}
+
+void LunTable::report_failure(proto::Address address, const Error& error,
+                              std::string_view what_then) const {
+    LogLine line = failure_line(error, LogKind::attachment, what_then);
+    line.address = address;
+    line.names_lun = names_lun(line.text, address);
+    environment_.report(line);
 }
 
 void LunTable::wait_again(Entry& entry) {
@@ -233,8 +254,14 @@ void LunTable::handle_closed(proto::Address address, const std::expected<void, E
     const std::string name = entry.lun->name();
     const bool persistent = !keep && (entry.request.persistent || entry.lun->state().persistent);
     erase(address);
-    environment_.report(fmt::format("{}: detached from {}", proto::to_string(address), name));
-    on_event(address, detached_json(std::chrono::system_clock::now(), address, name));
+    environment_.report({.level = LogLevel::notice,
+                         .kind = LogKind::attachment,
+                         .text = "detached from " + name,
+                         .address = address,
+                         .event = "detached",
+                         .device = name});
+    on_event(address,
+             [&] { return detached_json(std::chrono::system_clock::now(), address, name); });
     answer_detached(address, name, persistent, reply);
 }
 

@@ -41,9 +41,11 @@ constexpr const char* index_page =
 Error listen_error(const std::string& endpoint, int error) {
     return {.what = "cannot serve metrics on " + endpoint,
             .why = std::strerror(error),
-            .what_to_do = error == EADDRINUSE
-                              ? "`ss -ltnp` shows who has that port; mend metrics_listen"
-                              : "mend metrics_listen in uaoe.toml"};
+            .what_to_do =
+                error == EADDRINUSE ? "`ss -ltnp` shows who has that port; mend metrics_listen"
+                : error == EACCES
+                    ? "name a port of 1024 or more, which needs no privilege, in metrics_listen"
+                    : "mend metrics_listen in uaoe.toml"};
 }
 
 std::expected<int, int> listen_tcp(const MetricsEndpoint& endpoint) {
@@ -252,7 +254,12 @@ std::expected<MetricsListener, Error> MetricsListener::open(const MetricsEndpoin
     auto opened = blockdev::UnixListener::open(endpoint.path);
     if (opened && group) {
         if (auto shared = opened->share_with(*group); !shared) {
-            return std::unexpected(std::move(shared.error()));
+            return std::unexpected(
+                Error{.what = "cannot serve metrics on " + endpoint.path,
+                      .why = "giving it to the group of the control socket is not permitted",
+                      .what_to_do = "restart uaoed, which may do that only at its start, as root; "
+                                    "devices stay",
+                      .exit_code = ExitCode::no_permission});
         }
     }
     if (!opened) {

@@ -212,3 +212,17 @@ TEST_CASE("where metrics are served, also after a restart with a broken configur
         CHECK(parsed(config_text(config)).metrics_listen == config.metrics_listen);
     }
 }
+
+TEST_CASE("what a running uaoed does not follow is named, and nothing else") {
+    const DaemonConfig running = parsed("");
+    CHECK(keys_of_next_start(running, running).empty());
+    CHECK(keys_of_next_start(running, parsed("metrics_listen = \"/x\"\n[defaults]\n"
+                                             "fail_after = 5\n[[lun]]\naddress = \"1.0\"\n"))
+              .empty());
+    CHECK(keys_of_next_start(running,
+                             parsed("interfaces = [\"eth1\"]\nshards = 2\nbuffer_mib = 65\n"
+                                    "busy_poll_us = 0\nlink = \"xdp\"\ncontrol_group = \"disk\"\n"
+                                    "control_group_changes = true\n")) ==
+          std::vector<std::string>{"interfaces", "shards", "buffer_mib", "busy_poll_us", "link",
+                                   "control_group", "control_group_changes"});
+}

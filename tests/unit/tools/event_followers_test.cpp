@@ -19,6 +19,7 @@ namespace {
 struct Bench {
     asio::io_context context;
     EventFollowers followers;
+    int made_count = 0; // lines
 
     // The other end of a new follower.
     EventFollowers::Socket follow(std::optional<proto::Address> address = std::nullopt) {
@@ -27,6 +28,12 @@ struct Bench {
         asio::local::connect_pair(ours, theirs);
         followers.add(std::move(ours), address, "hello\n");
         return theirs;
+    }
+    void publish(proto::Address address, const std::string& line) {
+        followers.publish(address, [&] {
+            ++made_count;
+            return line;
+        });
     }
     void run() {
         context.restart();
@@ -60,7 +67,7 @@ TEST_CASE("each follower gets every line in order, and one of a LUN only those")
     auto all = bench.follow();
     auto one = bench.follow(proto::Address{1, 0});
     for (int i = 0; i < 100; ++i) {
-        bench.followers.publish({1, static_cast<std::uint8_t>(i % 2)}, std::to_string(i));
+        bench.publish({1, static_cast<std::uint8_t>(i % 2)}, std::to_string(i));
     }
     const auto lines = bench.read(all);
     REQUIRE(lines.size() == 101);
@@ -79,7 +86,7 @@ TEST_CASE("one that does not read is told how many lines it missed, and gets the
     constexpr std::size_t published_count = 20'000;
     const std::string filler(200, 'x');
     for (std::size_t i = 0; i < published_count; ++i) {
-        bench.followers.publish({1, 0}, std::to_string(i) + " " + filler);
+        bench.publish({1, 0}, std::to_string(i) + " " + filler);
         bench.run();
     }
     auto quick = bench.follow();
@@ -92,9 +99,24 @@ TEST_CASE("one that does not read is told how many lines it missed, and gets the
     const auto lost = nlohmann::json::parse(lines.back());
     CHECK(lost["event"] == "events_lost");
     CHECK(lost["lost_count"].get<std::size_t>() + lines.size() - 2 == published_count);
-    bench.followers.publish({1, 0}, "next");
+    bench.publish({1, 0}, "next");
     CHECK(bench.read(slow) == std::vector<std::string>{"next"});
     CHECK(bench.read(quick) == std::vector<std::string>{"hello", "next"});
+}
+
+TEST_CASE("a line is made once, and only when somebody follows that LUN") {
+    Bench bench;
+    bench.publish({1, 0}, "nobody");
+    CHECK(bench.made_count == 0);
+    auto one = bench.follow(proto::Address{1, 0});
+    bench.publish({1, 1}, "of another");
+    CHECK(bench.made_count == 0);
+    auto all = bench.follow();
+    bench.publish({1, 0}, "of both");
+    CHECK(bench.made_count == 1);
+    bench.publish({1, 0}, ""); // nothing to tell
+    CHECK(bench.read(one) == std::vector<std::string>{"hello", "of both"});
+    CHECK(bench.read(all) == std::vector<std::string>{"hello", "of both"});
 }
 
 TEST_CASE("one that goes away is forgotten, one that only stops sending is not") {
@@ -109,7 +131,7 @@ TEST_CASE("one that goes away is forgotten, one that only stops sending is not")
     auto silent = bench.follow();
     silent.shutdown(EventFollowers::Socket::shutdown_send);
     bench.run();
-    bench.followers.publish({1, 0}, "line");
+    bench.publish({1, 0}, "line");
     CHECK(bench.read(silent) == std::vector<std::string>{"hello", "line"});
 }
 
