@@ -74,6 +74,28 @@ for command in $commands; do
     [ -z "$real" ] || same_lists "options of uaoe $command in uaoe(8)" "$(manual_options uaoe.8.scd "## uaoe $command")" "$real"
 done
 
+# Each command's help shows how it is used.
+has_examples() { "$@" --help | grep -A1 -E '^Examples?:$' | grep -q "^  .*\b$(basename "$1")\b" || { echo "FAILED: $* --help has no example" >&2 && mistakes=1; }; }
+has_examples "$UAOE"
+has_examples "$UAOED"
+for command in $commands; do
+    has_examples "$UAOE" "$command"
+    for verb in $(commands_in "$UAOE" "$command"); do has_examples "$UAOE" "$command" "$verb"; done
+done
+
+# The names of aoetools: what there is, is what the packages install; each has a section and its options in their manual.
+names=$(sed -n '/^set(UAOE_AOETOOLS aoe/,/)/p' "$top/tools/CMakeLists.txt" | sed 's/set(UAOE_AOETOOLS//; s/)//' | xargs -n 1)
+same_lists "names of aoetools in uaoe-aoetools(8)" "$(sed -n 's/^## \(aoe[a-z-]*\)$/\1/p' "$man/uaoe-aoetools.8.scd")" "$names"
+same_lists "names of aoetools in its NAME" "$(section uaoe-aoetools.8.scd '# NAME' | sed 's/ - .*//' | tr -d ' ' | tr ',' '\n' | grep .)" "$names"
+for name in $names; do
+    ln -sf "$UAOE" "$name"
+    "./$name" --version | grep -q "^$name (uaoe " || { echo "FAILED: uaoe does not answer to $name" >&2 && mistakes=1; }
+    has_examples "./$name"
+    real=$("./$name" --help | grep -oE '^  -[a-zA-Z]|^Usage.*|^    .*\[?-[a-z]\]?$' | grep -oE '(^|[ [])-[a-zA-Z]\b' | tr -d ' []' | sort -u || true)
+    [ -z "$real" ] || same_lists "options of $name in uaoe-aoetools(8)" \
+        "$({ manual_options uaoe-aoetools.8.scd "## $name" || true; section uaoe-aoetools.8.scd "## $name" | grep -oE '\*-[a-zA-Z]\*' | tr -d '*'; } | sort -u)" "$real"
+done
+
 same_lists "keys in uaoe.toml(5)" "$(manual_keys '# KEYS')" "$(parser_keys 'nonsense = 1\n')"
 same_lists "keys of [defaults] in uaoe.toml(5)" "$(manual_keys '# [defaults]')" "$(parser_keys '[defaults]\nnonsense = 1\n')"
 same_lists "keys of [[lun]] in uaoe.toml(5)" "$(manual_keys '# [[lun]]')" "$(parser_keys '[[lun]]\nnonsense = 1\n')"

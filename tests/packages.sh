@@ -48,17 +48,22 @@ done
 mkdir linked
 dpkg-deb -x "$main" linked
 dpkg-deb -x "$names" linked
-for name in aoe-discover aoe-flush aoe-interfaces aoe-revalidate aoe-stat aoecfg aoeping; do
+for name in aoe-discover aoe-flush aoe-interfaces aoe-mkdevs aoe-mkshelf aoe-revalidate aoe-sancheck aoe-stat aoe-version aoecfg aoeping; do
     [ "$(readlink -f "linked/usr/sbin/$name")" = "$work/linked/usr/sbin/uaoe" ] || fail "$name is not a link to uaoe"
     [ "$(readlink -f "linked/usr/share/man/man8/$name.8.gz")" = "$work/linked/usr/share/man/man8/uaoe-aoetools.8.gz" ] ||
         fail "$name has no manual"
     zgrep -q "$name" "linked/usr/share/man/man8/$name.8.gz" || fail "the manual does not speak of $name"
+    for file in bash-completion/completions/$name fish/vendor_completions.d/$name.fish zsh/vendor-completions/_uaoe_aoetools; do
+        grep -q "/usr/share/uaoe/complete" "linked/usr/share/$file" || fail "there is no completion of $name: $file"
+        grep -qE "[ =]$name( |\$)" "linked/usr/share/$file" || fail "$file does not complete $name"
+    done
     "linked/usr/sbin/$name" --version | grep -q "^$name (uaoe " || fail "uaoe does not answer to $name"
 done
 for field in Conflicts Replaces Provides; do
     [ "$(dpkg-deb -f "$names" $field)" = aoetools ] || fail "it does not say $field: aoetools"
 done
 [ "$(dpkg-deb -f "$names" Depends)" = "uaoe (= $(dpkg-deb -f "$main" Version))" ] || fail "it does not depend on this uaoe"
+[ "$(find linked/usr/sbin -name 'aoe*' | wc -l)" = 11 ] || fail "there are more names: $(ls linked/usr/sbin)"
 ! grep -q aoe-stat contents.txt || fail "uaoe has names of aoetools itself"
 echo "ok: the names of aoetools are links, with a manual"
 

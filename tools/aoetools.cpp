@@ -41,7 +41,11 @@ CommandResult run(const AoeStatOptions& options) {
     if (!reply) {
         return std::unexpected(reply.error());
     }
-    const auto lines = matching_lines(aoe_stat_text(*reply), options.pattern);
+    const auto all = aoe_stat_text(*reply);
+    if (!all) {
+        return std::unexpected(not_understood());
+    }
+    const auto lines = matching_lines(*all, options.pattern);
     if (!lines) {
         return std::unexpected(Error{.what = "\"" + options.pattern + "\" is no pattern",
                                      .why = "it is not a regular expression",
@@ -56,10 +60,12 @@ CommandResult run(const AoeDiscoverOptions& /*options*/) {
     if (!reply) {
         return std::unexpected(reply.error());
     }
-    if (const auto attached = attached_all_of(*reply)) {
-        for (const std::string& line : attached->failures) {
-            report("aoe-discover: " + line);
-        }
+    const auto attached = attached_all_of(*reply);
+    if (!attached) {
+        return std::unexpected(not_understood());
+    }
+    for (const std::string& line : attached->failures) {
+        report("aoe-discover: " + line);
     }
     return ExitCode::done; // looking is all it promises
 }
@@ -84,9 +90,12 @@ CommandResult run(const AoeInterfacesOptions& options) {
     if (!reply) {
         return std::unexpected(reply.error());
     }
-    const auto answer = interfaces_of(*reply).value_or(InterfacesAnswer{});
+    const auto answer = interfaces_of(*reply);
+    if (!answer) {
+        return std::unexpected(not_understood());
+    }
     if (options.wanted) {
-        if (answer.restarts) {
+        if (answer->restarts) {
             return await_restart();
         }
         return std::unexpected(Error{.what = "uaoed uses these interfaces from its next start on",
@@ -94,7 +103,7 @@ CommandResult run(const AoeInterfacesOptions& options) {
                                      .what_to_do = "end it and start it; devices keep running"});
     }
     std::string line;
-    for (const std::string& name : answer.interfaces) {
+    for (const std::string& name : answer->interfaces) {
         line += (line.empty() ? "" : " ") + name;
     }
     return print(line + "\n");
@@ -125,8 +134,11 @@ CommandResult run(const AoeFlushOptions& options) {
         return std::unexpected(reply.error());
     }
     const auto entries = nlohmann::json::parse(*reply, nullptr, false);
-    for (const auto& entry : entries.is_array() ? entries : nlohmann::json::array()) {
-        const std::string state = entry.is_object() ? entry.value("state", "") : "";
+    if (!aoe_stat_text(*reply)) { // not a list of LUNs with their addresses and states
+        return std::unexpected(not_understood());
+    }
+    for (const auto& entry : entries) {
+        const std::string state = entry.value("state", "");
         if (state == "down" || (options.all && (state == "up" || state == "silent"))) {
             static_cast<void>(
                 ask(DetachRequest{.target = entry.value("address", ""), .keep = true}));
@@ -141,6 +153,20 @@ CommandResult run(const AoePingOptions& options) {
 
 CommandResult run(const AoeCfgOptions& options) {
     return run_aoecfg(options);
+}
+
+CommandResult run(const AoeVersionOptions& /*options*/) {
+    return run_aoe_version();
+}
+
+CommandResult run(const AoeSancheckOptions& options) {
+    return run_aoe_sancheck(options);
+}
+
+// uaoed and udev make names in /dev/etherd as devices come; there are no nodes of a driver.
+CommandResult run(const AoeNodesOptions& options) {
+    report(options.tool + ": nothing was made: uaoed makes the names in /dev/etherd by itself");
+    return ExitCode::done;
 }
 
 } // namespace

@@ -74,11 +74,30 @@ struct AoeCfgOptions {
     friend bool operator==(const AoeCfgOptions&, const AoeCfgOptions&) = default;
 };
 
+struct AoeVersionOptions {
+    friend bool operator==(const AoeVersionOptions&, const AoeVersionOptions&) = default;
+};
+
+struct AoeSancheckOptions {
+    bool verbose = false;
+    friend bool operator==(const AoeSancheckOptions&, const AoeSancheckOptions&) = default;
+};
+
+// aoe-mkdevs and aoe-mkshelf.
+struct AoeNodesOptions {
+    std::string tool;
+    friend bool operator==(const AoeNodesOptions&, const AoeNodesOptions&) = default;
+};
+
 using AoeToolOptions =
     std::variant<AoeStatOptions, AoeDiscoverOptions, AoeInterfacesOptions, AoeRevalidateOptions,
-                 AoeFlushOptions, AoePingOptions, AoeCfgOptions>;
+                 AoeFlushOptions, AoePingOptions, AoeCfgOptions, AoeVersionOptions,
+                 AoeSancheckOptions, AoeNodesOptions>;
 
-// ---- aoetools_command_line.cpp ----
+// ---- aoetools_usage.cpp, aoetools_command_line.cpp ----
+
+// Without a path; nullptr: it is no such name.
+[[nodiscard]] const char* usage_of_aoetool(std::string_view name);
 
 // Of argv[0], a path or not.
 [[nodiscard]] bool is_aoetool(std::string_view program);
@@ -87,12 +106,14 @@ using AoeToolOptions =
 [[nodiscard]] std::expected<AoeToolOptions, NothingToRun>
 parse_aoetool(const std::string& name, const std::vector<std::string>& arguments);
 
-// ---- aoetools.cpp, aoeping.cpp, aoecfg.cpp ----
+// ---- aoetools.cpp, aoeping.cpp, aoecfg.cpp, aoe_version.cpp, aoe_sancheck.cpp ----
 
 // From the command line to the exit code; `program`: argv[0].
 [[nodiscard]] int run_aoetool(std::string_view program, const std::vector<std::string>& arguments);
 
 [[nodiscard]] CommandResult run_aoeping(const AoePingOptions& options);
 [[nodiscard]] CommandResult run_aoecfg(const AoeCfgOptions& options);
+[[nodiscard]] CommandResult run_aoe_version();
+[[nodiscard]] CommandResult run_aoe_sancheck(const AoeSancheckOptions& options);
 
 } // namespace uaoe::tools

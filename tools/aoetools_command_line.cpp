@@ -15,79 +15,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-struct Tool {
-    const char* name;
-    const char* usage;
-};
-
-constexpr std::array tools = {
-    Tool{"aoe-stat", R"(Usage: aoe-stat [PATTERN]
-Lists the LUNs that uaoed serves: name, size, interfaces, payload in bytes, state (up or down).
-PATTERN: only lines that match this basic regular expression. Exit code 1 when there is none.
-
-Examples:
-  aoe-stat
-  aoe-stat | awk '$NF == "up" {print $1}'
-)"},
-    Tool{"aoe-discover", R"(Usage: aoe-discover
-Has uaoed look for targets, and attach each that is ready. Prints nothing; of a target that cannot
-be attached it says why on standard error.
-
-Examples:
-  aoe-discover && mount /dev/etherd/e1.0 /mnt
-)"},
-    Tool{"aoe-interfaces", R"(Usage: aoe-interfaces [IF...]
-       aoe-interfaces -c
-Chooses the network interfaces that uaoed uses, until the machine starts anew; -c: all that are up.
-Without arguments prints those in use; an empty line is all that are up. uaoed is started again for
-it, which devices outlive.
-
-Examples:
-  aoe-interfaces eth1 eth2
-)"},
-    Tool{"aoe-revalidate", R"(Usage: aoe-revalidate eSHELF.SLOT...
-Asks a target again how large its disk is.
-
-Examples:
-  aoe-revalidate e1.0
-)"},
-    Tool{"aoe-flush", R"(Usage: aoe-flush [-a]
-       aoe-flush eSHELF.SLOT...
-Detaches the LUNs that are down and not in use; -a: those that are up, too; or those that are named.
-What the configuration attaches comes back at the next start of uaoed.
-
-Examples:
-  aoe-flush
-  aoe-flush e7.0 e3.2
-)"},
-    Tool{"aoeping", R"(Usage: aoeping [OPTION]... SHELF SLOT IF
-Asks a target whether it is there. Prints nothing unless told to.
-  -i           print what its disk says of itself, in hexadecimal
-  -I           print some of that as text
-  -v           say what is asked, and print the answer
-  -s SECONDS   wait so long for each answer; without it for ever
-  -S COMMAND   a SMART command: read_data, offline_immediate[:N], read_log[:N], write_log[:N]
-               (its 512 bytes come from standard input), enable, disable, return_status
-  -t NUMBER    the first tag
-  -h           print this
-
-Examples:
-  aoeping -s 5 1 0 eth1 && echo there
-  aoeping -s 5 -S return_status 1 0 eth1 | grep 'LBA Mid: 0x4f'
-)"},
-    Tool{"aoecfg", R"(Usage: aoecfg [-c COMMAND] [-s STRING] [-t SECONDS] [SHELF SLOT] [IF]
-Reads, tests and sets config strings: of one target, or of all that answer a broadcast.
-  -c COMMAND   read (without it), test, prefix, set, fset
-  -s STRING    to test for, or to set
-  -t SECONDS   how long to wait for answers; without it for ever
-Without SHELF and SLOT every target is asked, and changed. Without IF it is eth0.
-
-Examples:
-  aoecfg -t 2 eth1
-  aoecfg -c set -s backup -t 2 1 0 eth1
-)"},
-};
-
 std::string name_of(std::string_view program) {
     return std::filesystem::path(program).filename().string();
 }
@@ -304,6 +231,31 @@ Parsed parse_ping(const std::vector<std::string>& arguments) {
     return options;
 }
 
+Parsed parse_version(const std::vector<std::string>& arguments) {
+    return arguments.empty() ? Parsed(AoeVersionOptions{})
+                             : std::unexpected("it takes no arguments");
+}
+
+Parsed parse_sancheck(const std::vector<std::string>& arguments) {
+    AoeSancheckOptions options;
+    const Words words = split(arguments, "v", "", [&](char, const std::string&) -> std::string {
+        options.verbose = true;
+        return {};
+    });
+    if (!words.mistake.empty()) {
+        return std::unexpected(words.mistake);
+    }
+    return words.operands.empty() ? Parsed(options) : std::unexpected("it takes no arguments");
+}
+
+Parsed parse_nodes(const std::string& name, const std::vector<std::string>& arguments) {
+    const bool is_shelf = name == "aoe-mkshelf";
+    if (arguments.size() != (is_shelf ? 2U : 1U)) {
+        return std::unexpected(is_shelf ? "name a directory and a shelf" : "name a directory");
+    }
+    return AoeNodesOptions{.tool = name};
+}
+
 Parsed parse_cfg(const std::vector<std::string>& arguments) {
     constexpr std::array names = {"read", "test", "prefix", "set", "fset"}; // by ConfigCommand
     AoeCfgOptions options;
@@ -353,15 +305,14 @@ Parsed parse_cfg(const std::vector<std::string>& arguments) {
 } // namespace
 
 bool is_aoetool(std::string_view program) {
-    return std::ranges::find(tools, name_of(program), &Tool::name) != tools.end();
+    return usage_of_aoetool(name_of(program)) != nullptr;
 }
 
 std::expected<AoeToolOptions, NothingToRun>
 parse_aoetool(const std::string& name, const std::vector<std::string>& arguments) {
-    const auto* const tool = std::ranges::find(tools, name, &Tool::name);
     const std::string first = arguments.empty() ? "" : arguments.front();
     if (first == "--help" || first == "-h") {
-        return std::unexpected(NothingToRun{.output = tool->usage, .error = {}});
+        return std::unexpected(NothingToRun{.output = usage_of_aoetool(name), .error = {}});
     }
     if (first == "--version") {
         return std::unexpected(
@@ -373,7 +324,10 @@ parse_aoetool(const std::string& name, const std::vector<std::string>& arguments
                           : name == "aoe-revalidate" ? parse_revalidate(arguments)
                           : name == "aoe-flush"      ? parse_flush(arguments)
                           : name == "aoeping"        ? parse_ping(arguments)
-                                                     : parse_cfg(arguments);
+                          : name == "aoe-version"    ? parse_version(arguments)
+                          : name == "aoe-sancheck"   ? parse_sancheck(arguments)
+                          : name == "aoecfg"         ? parse_cfg(arguments)
+                                                     : parse_nodes(name, arguments);
     if (!parsed) {
         return std::unexpected(
             NothingToRun{.exit_code = ExitCode::failed,

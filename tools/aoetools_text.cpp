@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <memory>
 #include <regex.h>
+#include <set>
 #include <vector>
 
 namespace uaoe::tools {
@@ -47,6 +48,58 @@ std::string line_of(const Json& entry) {
                        is_up ? "up" : "down");
 }
 
+constexpr std::string_view rule = "==========================================\n";
+
+// The interfaces that reach it, each once, by name.
+std::vector<std::size_t> interfaces_reaching(const SanReport& report, const CheckedTarget& target) {
+    std::vector<std::size_t> indexes;
+    for (const CheckedPath& path : target.paths) {
+        if (std::ranges::find(indexes, path.interface_index) == indexes.end()) {
+            indexes.push_back(path.interface_index);
+        }
+    }
+    std::ranges::sort(indexes, {}, [&](std::size_t i) { return report.interfaces[i].name; });
+    return indexes;
+}
+
+std::string mac_digits(const proto::MacAddress& mac) {
+    std::string text;
+    for (const std::uint8_t octet : mac.octets) {
+        text += fmt::format("{:02x}", octet);
+    }
+    return text;
+}
+
+// What does not fit on one of the interfaces that reach a target.
+std::string interface_warnings(const SanReport& report, const CheckedTarget& target,
+                               std::size_t index) {
+    const CheckedInterface& interface = report.interfaces[index];
+    const std::string name = visible_text(interface.name);
+    std::uint32_t mtu_max_bytes = 0;
+    std::string text;
+    bool is_too_small = false;
+    for (const CheckedPath& path : target.paths) {
+        mtu_max_bytes = std::max(mtu_max_bytes, report.interfaces[path.interface_index].mtu_bytes);
+        if (path.interface_index != index) {
+            continue;
+        }
+        is_too_small |= path.mtu_payload_bytes < path.advertised_bytes;
+        if (path.is_proven && path.payload_bytes < path.mtu_payload_bytes) {
+            text += fmt::format("   The path {}->{} is only capable of {} byte payloads\n", name,
+                                mac_digits(path.target_mac), path.payload_bytes);
+        }
+    }
+    if (is_too_small) {
+        text += fmt::format("   {}: MTU ({}) not set optimally for device's capable payload\n",
+                            name, interface.mtu_bytes);
+    }
+    if (interface.mtu_bytes < mtu_max_bytes) {
+        text += fmt::format("   {}: MTU different from other interfaces ({} vs. {})\n", name,
+                            interface.mtu_bytes, mtu_max_bytes);
+    }
+    return text;
+}
+
 // Octets of ATA text come in pairs that are swapped.
 std::string ata_text(proto::ConstBytes words, std::size_t first_word, std::size_t words_count) {
     std::string text;
@@ -65,10 +118,10 @@ unsigned word_of(proto::ConstBytes words, std::size_t index) {
 
 } // namespace
 
-std::string aoe_stat_text(std::string_view list_json) {
+std::optional<std::string> aoe_stat_text(std::string_view list_json) {
     const Json entries = Json::parse(list_json, nullptr, false);
     if (!entries.is_array()) {
-        return {};
+        return std::nullopt;
     }
     std::vector<std::string> lines;
     try {
@@ -76,7 +129,7 @@ std::string aoe_stat_text(std::string_view list_json) {
             lines.push_back(line_of(entry));
         }
     } catch (const Json::exception&) {
-        return {}; // a uaoed of another version
+        return std::nullopt; // a uaoed of another version
     }
     std::ranges::sort(lines);
     std::string text;
@@ -103,6 +156,75 @@ std::optional<std::string> matching_lines(const std::string& text, const std::st
         at = end == std::string::npos ? text.size() : end + 1;
     }
     return matching;
+}
+
+std::string aoe_version_text(std::string_view installed_driver, std::string_view running_driver,
+                             std::string_view uaoe) {
+    constexpr std::string_view aoetools_version = "36"; // of Debian, whose output these names have
+    std::string text;
+    const auto line = [&](std::string_view name, std::string_view version) {
+        text += fmt::format("{:>22}:\t{}\n", name,
+                            version.empty() ? "(unknown)" : visible_text(version));
+    };
+    line("aoetools", aoetools_version);
+    line("installed aoe driver", installed_driver);
+    line("running aoe driver", running_driver);
+    line("uaoe", uaoe);
+    return text;
+}
+
+std::string sancheck_interfaces_text(const std::vector<SancheckInterface>& list) {
+    std::string text =
+        fmt::format("{}INTERFACE SUMMARY\n{}Name\tStatus\tMTU\tPCI ID\n", rule, rule);
+    for (const SancheckInterface& one : list) {
+        text += fmt::format("{}\t{}\t{}\t{}\n", visible_text(one.name), one.is_up ? "UP" : "DN",
+                            one.mtu_bytes, one.pci_id);
+    }
+    return text;
+}
+
+std::string sancheck_devices_text(const SanReport& report) {
+    std::string text =
+        fmt::format("{}DEVICE SUMMARY\n{}Device\tMacs\tPayload\tLocal Interfaces\n", rule, rule);
+    for (const CheckedTarget& target : report.targets) {
+        std::set<proto::MacAddress> macs;
+        std::uint32_t payload_bytes = 0;
+        for (const CheckedPath& path : target.paths) {
+            macs.insert(path.target_mac);
+            payload_bytes = std::max(payload_bytes, path.advertised_bytes);
+        }
+        const auto reaching = interfaces_reaching(report, target);
+        std::string names;
+        for (const std::size_t index : reaching) {
+            names += (names.empty() ? "" : ",") + visible_text(report.interfaces[index].name);
+        }
+        text += fmt::format("e{}\t{:>4}\t{}\t{}\n", proto::to_string(target.address), macs.size(),
+                            payload_bytes, names);
+        if (reaching.size() != macs.size()) {
+            text += "   Mismatched number of local vs remote interfaces\n";
+        }
+        for (const std::size_t index : reaching) {
+            text += interface_warnings(report, target, index);
+        }
+    }
+    return text;
+}
+
+std::string sancheck_raw_text(const std::vector<SancheckInterface>& list, const SanReport& report) {
+    std::string text;
+    for (const SancheckInterface& one : list) {
+        text += visible_text(one.name) + ":\n";
+        for (const CheckedTarget& target : report.targets) {
+            for (const CheckedPath& path : target.paths) {
+                if (report.interfaces[path.interface_index].name == one.name) {
+                    text += fmt::format("e{} {} {}\n", proto::to_string(target.address),
+                                        mac_digits(path.target_mac), path.payload_bytes / 512);
+                }
+            }
+        }
+        text += "\n";
+    }
+    return text;
 }
 
 std::string octets_text(proto::ConstBytes bytes) {

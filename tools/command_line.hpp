@@ -126,6 +126,7 @@ struct CheckOptions {
     std::optional<proto::Address> address; // nothing: all that answer
     Milliseconds wait{3000};
     bool json = false;
+    bool is_quiet = false; // for aoe-sancheck: where it looks, and how far it is, is not said
 };
 
 struct MetricsOptions {

@@ -58,12 +58,25 @@ constexpr const char* mask_list_footer = R"(INTERFACE is this host's own that ha
 Example:
   uaoe mask list 1.0 -i eth1)";
 
-constexpr const char* mask_edit_footer =
+constexpr const char* mask_add_footer =
     R"(Refused, without --force, when the target would not hear this host any more. After the change the
 target's list is compared with what it should be.
 
 Example:
   uaoe mask add 1.0 02:00:00:00:00:01 -i eth1)";
+
+constexpr const char* mask_remove_footer =
+    R"(Refused, without --force, when the target would not hear this host any more. After the change the
+target's list is compared with what it should be. A list that becomes empty lets everybody in.
+
+Example:
+  uaoe mask remove 1.0 02:00:00:00:00:01 -i eth1)";
+
+constexpr const char* mask_clear_footer =
+    R"(The target hears everybody then. After the change its list is compared with what it should be.
+
+Example:
+  uaoe mask clear 1.0 -i eth1)";
 
 constexpr const char* reserve_footer =
     R"(A reserved target executes the ATA commands of those hosts only that it is reserved for, by their MAC
@@ -236,14 +249,14 @@ CLI::App* add_mask(CLI::App& app, MaskOptions& options) {
     command->require_subcommand(1);
     constexpr const char* force_text = "Although the target would not hear this host any more";
     add_verb(*command, "list", "Prints the MAC mask list", mask_list_footer, options, Verb::list);
-    CLI::App* add = add_verb(*command, "add", "Adds hosts", mask_edit_footer, options, Verb::add);
+    CLI::App* add = add_verb(*command, "add", "Adds hosts", mask_add_footer, options, Verb::add);
     add_macs(*add, options.macs, true);
     add->add_flag("--force", options.force, force_text);
     CLI::App* remove =
-        add_verb(*command, "remove", "Removes hosts", mask_edit_footer, options, Verb::remove);
+        add_verb(*command, "remove", "Removes hosts", mask_remove_footer, options, Verb::remove);
     add_macs(*remove, options.macs, true);
     remove->add_flag("--force", options.force, force_text);
-    add_verb(*command, "clear", "Lets everybody in", mask_edit_footer, options, Verb::clear);
+    add_verb(*command, "clear", "Lets everybody in", mask_clear_footer, options, Verb::clear);
     return command;
 }
 

@@ -82,6 +82,7 @@ CLI::App* add_ping(CLI::App& app, PingOptions& options) {
     add_address(*command, options.address);
     add_interfaces(*command, options.interfaces)->required();
     command->add_option("-c,--count", options.count, "Rounds; without it until interrupted")
+        ->check(check_decimal)
         ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000}))
         ->type_name("COUNT");
     add_time(*command, "--interval", options.interval, 1, milliseconds_max, "Between two rounds");

@@ -169,13 +169,16 @@ CLI::App* add_serve(CLI::App& app, ServeOptions& options) {
     command
         ->add_option("--stats", options.statistics_file,
                      "Write statistics there as JSON, at the end and on SIGUSR1")
-        ->type_name("FILE");
+        ->type_name("FILE")
+        ->check(
+            [](const std::string& path) { return path.empty() ? "name a file" : std::string(); });
     command
         ->add_option_function<std::int64_t>(
             "--busy-poll",
             [&options](std::int64_t time) { options.busy_poll = std::chrono::microseconds{time}; },
             "With few requests under way, look for answers for so long before sleeping, where that "
             "brings them sooner (measured all the time); 0: never; without it 2000")
+        ->check(check_decimal)
         ->check(
             CLI::Range(std::int64_t{0}, std::int64_t{initiator::BusyPoll::time_max_limit.count()}))
         ->type_name("USEC");
@@ -212,6 +215,7 @@ CLI::App* add_attach(CLI::App& app, AttachOptions& options) {
             },
             "Requests fail when the target is silent for so long; 0: they wait for ever; without "
             "it, as configured (180)")
+        ->check(check_decimal)
         ->check(CLI::Range(std::int64_t{0}, wait_seconds_max))
         ->type_name("S");
     command->add_flag_callback(

@@ -57,6 +57,7 @@ CLI::App* add_top(CLI::App& app, TopOptions& options) {
     auto* const once = command->add_flag_callback(
         "--once", [&options] { options.count = 1; }, "One table, of one interval, as plain lines");
     command->add_option("--count", options.count, "So many tables, as plain lines")
+        ->check(check_decimal)
         ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000}))
         ->type_name("N")
         ->excludes(once);

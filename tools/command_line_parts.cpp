@@ -15,6 +15,14 @@ proto::Address address_of(const std::string& text) {
     return *address;
 }
 
+std::string check_decimal(const std::string& text) {
+    if (text.empty() || text.find_first_not_of("0123456789") != std::string::npos) {
+        return "\"" + text + "\" is not a whole number";
+    }
+    return text.size() > 1 && text[0] == '0' ? "write " + text + " without zeros in front"
+                                             : std::string();
+}
+
 void add_address(CLI::App& command, proto::Address& address) {
     command
         .add_option_function<std::string>(

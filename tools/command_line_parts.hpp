@@ -20,6 +20,9 @@ inline constexpr std::int64_t wait_seconds_max = seconds_max.count();
 // Throws a CLI::ValidationError that says how one is written.
 [[nodiscard]] proto::Address address_of(const std::string& text);
 
+// What is wrong with a number, or nothing. CLI11 takes "010" for eight, and " 1" and "0x1" for one.
+[[nodiscard]] std::string check_decimal(const std::string& text);
+
 void add_address(CLI::App& command, proto::Address& address);
 void add_control(CLI::App& command, std::string& path); // of uaoed
 CLI::Option* add_interfaces(CLI::App& command, std::vector<std::string>& interfaces);
@@ -32,6 +35,7 @@ CLI::Option* add_time(CLI::App& command, const std::string& name, Unit& value, s
     return command
         .add_option_function<std::int64_t>(
             name, [&value](std::int64_t number) { value = Unit{number}; }, text)
+        ->check(check_decimal)
         ->check(CLI::Range(least, most))
         ->type_name(is_seconds ? "S" : "MS")
         ->default_str(std::to_string(value.count()));

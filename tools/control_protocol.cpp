@@ -290,6 +290,13 @@ std::expected<ControlRequest, Error> parse_request(std::string_view line) {
     return request;
 }
 
+Error not_understood() {
+    return {.what = "uaoed gave an answer that was not understood",
+            .why = {},
+            .what_to_do = "check that uaoe and uaoed have the same version",
+            .exit_code = ExitCode::daemon_unreachable};
+}
+
 ControlReply parse_reply(std::string_view line) {
     const Json json = Json::parse(line, nullptr, false);
     if (json.is_object() && json.contains("ok") && json["ok"].is_boolean()) {
@@ -306,10 +313,7 @@ ControlReply parse_reply(std::string_view line) {
             return std::unexpected(std::move(error));
         }
     }
-    return std::unexpected(Error{.what = "uaoed gave an answer that was not understood",
-                                 .why = {},
-                                 .what_to_do = "check that uaoe and uaoed have the same version",
-                                 .exit_code = ExitCode::daemon_unreachable});
+    return std::unexpected(not_understood());
 }
 
 std::string attached_all_json(const AttachedAll& answer) {

@@ -106,6 +106,9 @@ using ControlReply = std::expected<std::string, Error>;
 [[nodiscard]] std::expected<ControlRequest, Error> parse_request(std::string_view line);
 [[nodiscard]] ControlReply parse_reply(std::string_view line);
 
+// Of a reply that is none, or not one to what was asked.
+[[nodiscard]] Error not_understood();
+
 // The answer to AttachAllRequest.
 struct AttachedAll {
     std::uint32_t attached_count = 0;

@@ -11,6 +11,8 @@
 #include "tools/text.hpp"
 
 #include <algorithm>
+#include <optional>
+#include <string>
 
 namespace uaoe::tools {
 
@@ -26,6 +28,14 @@ CommandResult print(std::string_view text) {
         return std::unexpected(std::move(written.error()));
     }
     return ExitCode::done;
+}
+
+// `text`: what was made of an answer of the daemon's; none, or nothing: it was no answer.
+CommandResult print_answer(const std::optional<std::string>& text) {
+    if (!text || text->empty()) {
+        return std::unexpected(not_understood());
+    }
+    return print(*text);
 }
 
 } // namespace
@@ -47,7 +57,8 @@ CommandResult run_attach(const AttachOptions& options) {
     if (!reply) {
         return std::unexpected(reply.error());
     }
-    return print(string_of_json(*reply).value_or(std::string()) + "\n");
+    const auto device = string_of_json(*reply);
+    return print_answer(device && !device->empty() ? std::optional(*device + "\n") : std::nullopt);
 }
 
 CommandResult run_detach(const DetachOptions& options) {
@@ -68,9 +79,11 @@ CommandResult run_list(const ListOptions& options) {
     if (!reply) {
         return std::unexpected(reply.error());
     }
-    return print(options.json       ? list_lines(*reply)
-                 : options.aoe_stat ? aoe_stat_text(*reply)
-                                    : list_table(*reply));
+    if (options.aoe_stat) {
+        const auto lines = aoe_stat_text(*reply);
+        return lines ? print(*lines) : std::unexpected(not_understood());
+    }
+    return print_answer(options.json ? list_lines(*reply) : list_table(*reply, output_columns()));
 }
 
 CommandResult run_show(const ShowOptions& options) {
@@ -79,7 +92,8 @@ CommandResult run_show(const ShowOptions& options) {
     if (!reply) {
         return std::unexpected(reply.error());
     }
-    return print(options.json ? *reply + "\n" : show_text(*reply));
+    const std::string text = show_text(*reply, output_columns());
+    return print_answer(options.json && !text.empty() ? *reply + "\n" : text);
 }
 
 // A line leaves at once; one that cannot be written ends it.
@@ -107,7 +121,7 @@ CommandResult run_metrics(const MetricsOptions& options) {
     if (!reply) {
         return std::unexpected(reply.error());
     }
-    return print(string_of_json(*reply).value_or(std::string()));
+    return print_answer(string_of_json(*reply));
 }
 
 } // namespace uaoe::tools

@@ -4,6 +4,7 @@
 #include "tools/json_fields.hpp"
 #include "tools/text.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -18,69 +19,89 @@ bool flag_of(const Json& json, const char* key) {
            json[key].get<bool>();
 }
 
+bool is_list(const Json& json) {
+    return json.is_array() &&
+           std::ranges::all_of(json, [](const Json& entry) { return entry.is_object(); });
+}
+
 std::string size_of(const Json& json) {
     const std::uint64_t bytes = number_field(json, "size_bytes");
     return bytes == 0 ? "?" : size_text(bytes);
 }
 
-std::string rounded_of(const Json& json, const char* key) {
-    return json.is_object() && json.contains(key) && json[key].is_number()
-               ? fmt::format("{:.0f}", json[key].get<double>())
-               : "-";
+// "-": not measured yet.
+std::string time_of(const Json& json, const char* key) {
+    const double us = json.is_object() && json.contains(key) && json[key].is_number()
+                          ? json[key].get<double>()
+                          : 0;
+    return us > 0 ? time_text(us) : "-";
 }
 
-std::string requests_text(const Json& json) {
+std::string counter_of(const Json& json, const char* key) {
+    return json.is_object() && json.contains(key) && json[key].is_number_unsigned()
+               ? counter_text(json[key].get<std::uint64_t>())
+               : "?";
+}
+
+std::string requests_text(const Json& json, std::size_t columns_max) {
     Table table({{.title = "REQUESTS"},
                  {.title = "COUNT", .align = Table::Align::right},
                  {.title = "BYTES", .align = Table::Align::right},
                  {.title = "ERRORS", .align = Table::Align::right},
-                 {.title = "P50 us", .align = Table::Align::right},
-                 {.title = "P99 us", .align = Table::Align::right}});
+                 {.title = "P50", .align = Table::Align::right},
+                 {.title = "P99", .align = Table::Align::right}});
     if (!json.contains("requests") || !json["requests"].is_object()) {
         return {};
     }
     for (const auto& [name, counters] : json["requests"].items()) {
         if (counters.is_object()) {
             table.add_row(
-                {visible_text(name), std::to_string(number_field(counters, "requests_count")),
+                {visible_text(name), counter_text(number_field(counters, "requests_count")),
                  size_text(number_field(counters, "size_bytes")),
-                 std::to_string(number_field(counters, "errors_count")),
-                 rounded_of(counters, "latency_p50_us"), rounded_of(counters, "latency_p99_us")});
+                 counter_text(number_field(counters, "errors_count")),
+                 time_of(counters, "latency_p50_us"), time_of(counters, "latency_p99_us")});
         }
     }
-    return "\n" + table.to_text();
+    return "\n" + table.to_text(columns_max);
 }
 
-std::string paths_text(const Json& json) {
-    Table table({{.title = "INTERFACE"},
+// One table would be wider than a terminal: the second one goes on, by the paths' numbers.
+std::string paths_text(const Json& json, std::size_t columns_max) {
+    using enum Table::Align;
+    Table table({{.title = "PATH", .align = right},
+                 {.title = "INTERFACE"},
                  {.title = "TARGET MAC"},
                  {.title = "STATE"},
-                 {.title = "SRTT us", .align = Table::Align::right},
-                 {.title = "RTO us", .align = Table::Align::right},
-                 {.title = "CWND", .align = Table::Align::right},
-                 {.title = "IN FLIGHT", .align = Table::Align::right},
-                 {.title = "SECTORS", .align = Table::Align::right},
-                 {.title = "SENT", .align = Table::Align::right},
-                 {.title = "RESENT", .align = Table::Align::right}});
-    if (!json.contains("paths") || !json["paths"].is_array()) {
+                 {.title = "SECTORS", .align = right},
+                 {.title = "SRTT", .align = right},
+                 {.title = "RTO", .align = right}});
+    Table traffic({{.title = "PATH", .align = right},
+                   {.title = "IN FLIGHT", .align = right},
+                   {.title = "CWND", .align = right},
+                   {.title = "SSTHRESH", .align = right},
+                   {.title = "SENT", .align = right},
+                   {.title = "RECEIVED", .align = right},
+                   {.title = "RESENT", .align = right},
+                   {.title = "SPURIOUS", .align = right}});
+    if (!json.contains("paths") || !json["paths"].is_array() || json["paths"].empty()) {
         return {};
     }
+    std::size_t number = 0;
     for (const Json& path : json["paths"]) {
-        std::vector<std::string> row = {text_field(path, "interface"),
-                                        text_field(path, "target_mac"), text_field(path, "state")};
-        for (const char* key : {"srtt_us", "rto_us", "cwnd", "in_flight", "sectors_per_frame",
-                                "sent", "retransmitted"}) {
-            row.push_back(path.is_object() && path.contains(key) && path[key].is_number()
-                              ? fmt::format("{:.0f}", path[key].get<double>())
-                              : "?");
-        }
-        table.add_row(std::move(row));
+        const std::string name = std::to_string(++number);
+        table.add_row({name, text_field(path, "interface"), text_field(path, "target_mac"),
+                       text_field(path, "state"), counter_of(path, "sectors_per_frame"),
+                       time_of(path, "srtt_us"), time_of(path, "rto_us")});
+        traffic.add_row({name, counter_of(path, "in_flight"), counter_of(path, "cwnd"),
+                         counter_of(path, "ssthresh"), counter_of(path, "sent"),
+                         counter_of(path, "received"), counter_of(path, "retransmitted"),
+                         counter_of(path, "spurious")});
     }
-    return "\n" + table.to_text();
+    return "\n" + table.to_text(columns_max) + "\n" + traffic.to_text(columns_max);
 }
 
 // Of what is lost on this host; nothing when nothing is.
-std::string interfaces_text(const Json& json) {
+std::string interfaces_text(const Json& json, std::size_t columns_max) {
     if (!json.contains("interfaces") || !json["interfaces"].is_array()) {
         return {};
     }
@@ -90,8 +111,10 @@ std::string interfaces_text(const Json& json) {
         const std::uint64_t too_long = number_field(port, "frames_too_long");
         const std::uint64_t unsendable = number_field(port, "frames_unsendable");
         if (dropped + too_long + unsendable > 0) {
-            text += fmt::format("{}: {} frames dropped (no room), {} too long, {} not sendable\n",
-                                text_field(port, "interface"), dropped, too_long, unsendable);
+            text += wrapped_text(
+                fmt::format("{}: {} frames dropped (no room), {} too long, {} not sendable",
+                            text_field(port, "interface"), dropped, too_long, unsendable),
+                columns_max, "", "    ");
         }
     }
     return text.empty() ? text : "\n" + text;
@@ -99,33 +122,33 @@ std::string interfaces_text(const Json& json) {
 
 } // namespace
 
-std::string list_table(std::string_view json) {
+std::string list_table(std::string_view json, std::size_t columns_max) {
     const Json entries = Json::parse(json, nullptr, false);
-    if (!entries.is_array()) {
+    if (!is_list(entries)) {
         return {};
     }
     Table table({{.title = "ADDRESS"},
-                 {.title = "DEVICE"},
-                 {.title = "FRONTEND"},
+                 {.title = "DEVICE", .cut = Table::Cut::end, .least = 13},
+                 {.title = "FRONTEND", .cut = Table::Cut::go}, // a device's name tells, too
                  {.title = "SIZE", .align = Table::Align::right},
                  {.title = "STATE"},
+                 {.title = "MODE"},
                  {.title = "FAIL AFTER", .align = Table::Align::right},
-                 {.title = "MODEL"},
-                 {.title = "SERIAL"}});
+                 {.title = "MODEL", .cut = Table::Cut::end, .least = 5},
+                 {.title = "SERIAL", .cut = Table::Cut::begin, .least = 7}});
     for (const Json& entry : entries) {
         const std::string device = text_field(entry, "device");
         const std::uint64_t fail_after_s = number_field(entry, "fail_after_s");
-        table.add_row(
-            {text_field(entry, "address"), device.empty() ? "-" : device,
-             text_field(entry, "frontend"), size_of(entry),
-             text_field(entry, "state") + (flag_of(entry, "read_only") ? " (read-only)" : ""),
-             fail_after_s == 0 ? "never" : fmt::format("{} s", fail_after_s),
-             text_field(entry, "model"), text_field(entry, "serial")});
+        table.add_row({text_field(entry, "address"), device.empty() ? "-" : device,
+                       text_field(entry, "frontend"), size_of(entry), text_field(entry, "state"),
+                       flag_of(entry, "read_only") ? "ro" : "rw",
+                       fail_after_s == 0 ? "never" : fmt::format("{} s", fail_after_s),
+                       text_field(entry, "model"), text_field(entry, "serial")});
     }
-    return table.to_text();
+    return table.to_text(columns_max);
 }
 
-std::string show_text(std::string_view json) {
+std::string show_text(std::string_view json, std::size_t columns_max) {
     const Json lun = Json::parse(json, nullptr, false);
     if (!lun.is_object()) {
         return {};
@@ -138,13 +161,15 @@ std::string show_text(std::string_view json) {
     line("device", text_field(lun, "device") + " (" + text_field(lun, "frontend") + ")");
     line("state", text_field(lun, "state"));
     line("size", fmt::format("{} ({} bytes)", size_of(lun), number_field(lun, "size_bytes")));
-    line("disk", text_field(lun, "model") + ", serial " + text_field(lun, "serial"));
+    line("model", text_field(lun, "model"));
+    line("serial", text_field(lun, "serial"));
     line("read-only", flag_of(lun, "read_only") ? "yes" : "no");
     line("write cache", text_field(lun, "write_cache"));
     line("flush", flag_of(lun, "flush_supported") ? "yes" : "no");
     line("discard", flag_of(lun, "discard_supported") ? "yes" : "no");
     line("fenced writes", std::to_string(number_field(lun, "fenced_writes")));
-    return text + requests_text(lun) + paths_text(lun) + interfaces_text(lun);
+    return text + requests_text(lun, columns_max) + paths_text(lun, columns_max) +
+           interfaces_text(lun, columns_max);
 }
 
 std::string waiting_text(std::string_view list_json, proto::Address address) {
@@ -166,6 +191,9 @@ std::string waiting_text(std::string_view list_json, proto::Address address) {
 
 std::string list_lines(std::string_view json) {
     const Json entries = Json::parse(json, nullptr, false);
+    if (!is_list(entries)) {
+        return {};
+    }
     std::string text = "[";
     for (const Json& entry : entries) {
         text += (text.size() == 1 ? "\n" : ",\n") +

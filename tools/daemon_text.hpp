@@ -3,16 +3,18 @@
 
 #include "proto/address.hpp"
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
 namespace uaoe::tools {
 
-// Of the array of `uaoe list --json`. Answers that make no sense become an empty text.
-[[nodiscard]] std::string list_table(std::string_view json);
+// Of the array of `uaoe list --json`. Of an answer that is none, an empty text; the same goes for
+// the next two.
+[[nodiscard]] std::string list_table(std::string_view json, std::size_t columns_max);
 
-// Of the object of `uaoe show --json`.
-[[nodiscard]] std::string show_text(std::string_view json);
+// Of the object of `uaoe show --json`. 80 columns are enough for it.
+[[nodiscard]] std::string show_text(std::string_view json, std::size_t columns_max);
 
 // Of that array: what an attach of this LUN waits for, in words; empty when it does not.
 [[nodiscard]] std::string waiting_text(std::string_view list_json, proto::Address address);

@@ -46,8 +46,8 @@ void finish_identifying(Session& session, Progress& progress) {
 
 CommandResult print(const std::vector<initiator::TargetStatus>& targets, const Session& session,
                     bool json) {
-    const auto written =
-        write_output(json ? discover_json(targets, session.interfaces) : discover_table(targets));
+    const auto written = write_output(json ? discover_json(targets, session.interfaces)
+                                           : discover_table(targets, output_columns()));
     if (!written) {
         return std::unexpected(written.error());
     }

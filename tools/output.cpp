@@ -6,8 +6,10 @@
 
 #include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <climits>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -92,6 +94,22 @@ std::expected<void, Error> write_output(std::string_view text) {
             .what_to_do = error == ENOSPC ? "free some space" : "see where it is redirected to"});
     }
     return {};
+}
+
+std::size_t output_columns() {
+    winsize size{};
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+        return size.ws_col;
+    }
+    const char* const wanted = std::getenv("COLUMNS"); // NOLINT: nobody changes it
+    if (wanted == nullptr) {
+        return isatty(STDOUT_FILENO) == 1 ? 80 : any_columns;
+    }
+    const std::string_view text = wanted;
+    std::size_t columns = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), columns);
+    const bool is_number = error == std::errc{} && end == text.data() + text.size();
+    return is_number && columns > 0 ? columns : any_columns;
 }
 
 bool output_is_ready() {

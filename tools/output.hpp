@@ -4,6 +4,7 @@
 
 #include "initiator/linux/error.hpp"
 
+#include <cstddef>
 #include <expected>
 #include <string_view>
 
@@ -15,6 +16,10 @@ void prepare_standard_streams();
 
 // The whole of `text`, at once.
 std::expected<void, Error> write_output(std::string_view text);
+
+// How wide lines may be: as the terminal is; elsewhere, where programs read, as COLUMNS says or
+// without a limit.
+[[nodiscard]] std::size_t output_columns();
 
 // False while standard output is stopped (Ctrl-S, a full pipe) and write_output() would block.
 [[nodiscard]] bool output_is_ready();

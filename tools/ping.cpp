@@ -3,14 +3,14 @@
 #include "tools/interrupt.hpp"
 #include "tools/json_text.hpp"
 #include "tools/output.hpp"
+#include "tools/ping_text.hpp"
 #include "tools/round_trips.hpp"
 #include "tools/session.hpp"
 #include "tools/target_wait.hpp"
-#include "tools/text.hpp"
 
 #include "initiator/linux/clock.hpp"
 
-#include <fmt/format.h>
+#include <algorithm>
 #include <map>
 
 namespace uaoe::tools {
@@ -33,7 +33,6 @@ class Ping {
     [[nodiscard]] bool all_answered() const { return awaited_count_ == 0; }
     void wait(initiator::Duration duration, bool until_answered);
     [[nodiscard]] std::vector<PingStatistics> statistics() const;
-    [[nodiscard]] std::string summary() const;
 
     Session& session_;
     const PingOptions& options_;
@@ -65,10 +64,9 @@ void Ping::handle(const initiator::Event& event) {
     paths_[{event.port, event.target_mac}].add(event.duration);
     awaited_count_ -= awaited_count_ > 0 ? 1 : 0;
     if (!options_.json && written_) {
-        written_ = write_output(fmt::format(
-            "answer from {} at {} on {}: seq={} time={}\n", proto::to_string(options_.address),
-            proto::to_string(event.target_mac), session_.shard->interface_name(event.port), round_,
-            milliseconds_text(event.duration)));
+        written_ = write_output(ping_answer_text(options_.address,
+                                                 session_.shard->interface_name(event.port),
+                                                 event.target_mac, round_, event.duration));
     }
 }
 
@@ -101,23 +99,6 @@ std::vector<PingStatistics> Ping::statistics() const {
     return all;
 }
 
-std::string Ping::summary() const {
-    std::string text = fmt::format("--- {} ---\n", proto::to_string(options_.address));
-    for (const PingStatistics& path : statistics()) {
-        text += fmt::format("{} at {}: {} sent, {} answered, {:.3g}% lost", path.interface,
-                            path.target_mac, path.sent, path.answered,
-                            100.0 * static_cast<double>(path.sent - path.answered) /
-                                static_cast<double>(std::max<std::uint64_t>(path.sent, 1)));
-        if (path.answered > 0) {
-            text += fmt::format(", min/avg/max/mdev = {:.3f}/{:.3f}/{:.3f}/{:.3f} ms",
-                                path.rtt_min_us / 1000, path.rtt_avg_us / 1000,
-                                path.rtt_max_us / 1000, path.rtt_mdev_us / 1000);
-        }
-        text += '\n';
-    }
-    return text;
-}
-
 CommandResult Ping::run() {
     const InterruptGuard guard;
     session_.shard->set_event_handler([this](const initiator::Event& event) { handle(event); });
@@ -133,8 +114,8 @@ CommandResult Ping::run() {
     }
     session_.shard->set_event_handler({});
     if (written_) {
-        written_ =
-            write_output(options_.json ? ping_json(options_.address, statistics()) : summary());
+        written_ = write_output(options_.json ? ping_json(options_.address, statistics())
+                                              : ping_text(options_.address, statistics()));
     }
     if (!written_) {
         return std::unexpected(written_.error());

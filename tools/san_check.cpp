@@ -263,12 +263,14 @@ std::string addresses_text(const std::vector<proto::Address>& addresses) {
     return text;
 }
 
-std::string finding_text(const Finding& finding) {
+std::string finding_text(const Finding& finding, std::size_t columns_max) {
     std::string place = addresses_text(finding.addresses);
     if (!finding.interface.empty()) {
         place += (place.empty() ? "" : " on ") + finding.interface;
     }
-    return fmt::format("{}: {}\n    {}\n", visible_text(place), finding.what, finding.advice);
+    constexpr std::string_view indent = "    ";
+    return wrapped_text(visible_text(place) + ": " + finding.what, columns_max, "", "  ") +
+           wrapped_text(finding.advice, columns_max, indent, indent);
 }
 
 } // namespace
@@ -291,7 +293,8 @@ std::vector<Finding> find_faults(const SanReport& report) {
     return findings.take();
 }
 
-std::string check_text(const SanReport& report, const std::vector<Finding>& findings) {
+std::string check_text(const SanReport& report, const std::vector<Finding>& findings,
+                       std::size_t columns_max) {
     Table interfaces({{.title = "INTERFACE"},
                       {.title = "STATE"},
                       {.title = "MTU", .align = Table::Align::right},
@@ -310,7 +313,6 @@ std::string check_text(const SanReport& report, const std::vector<Finding>& find
                  {.title = "TARGET MAC"},
                  {.title = "STATE"},
                  {.title = "PAYLOAD", .align = Table::Align::right},
-                 {.title = "OF", .align = Table::Align::right},
                  {.title = "BUFFERS", .align = Table::Align::right}});
     for (const CheckedTarget& target : report.targets) {
         for (const CheckedPath& path : target.paths) {
@@ -321,14 +323,15 @@ std::string check_text(const SanReport& report, const std::vector<Finding>& find
                  proto::to_string(path.target_mac),
                  std::string(target.state == TargetState::ready ? path_state_text(path.state)
                                                                 : target_state_text(target.state)),
-                 is_used && path.is_proven ? std::to_string(path.payload_bytes) : "?",
-                 std::to_string(std::min(path.mtu_payload_bytes, path.advertised_bytes)),
+                 fmt::format("{}/{}",
+                             is_used && path.is_proven ? std::to_string(path.payload_bytes) : "?",
+                             std::min(path.mtu_payload_bytes, path.advertised_bytes)),
                  std::to_string(path.buffer_count)});
         }
     }
-    std::string text = interfaces.to_text() + "\n" + paths.to_text() + "\n";
+    std::string text = interfaces.to_text(columns_max) + "\n" + paths.to_text(columns_max) + "\n";
     for (const Finding& finding : findings) {
-        text += finding_text(finding);
+        text += finding_text(finding, columns_max);
     }
     return text + (findings.empty()       ? "nothing is wrong\n"
                    : findings.size() == 1 ? "1 finding\n"

@@ -5,6 +5,7 @@
 #include "proto/address.hpp"
 #include "proto/ethernet.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -56,8 +57,9 @@ struct Finding {
 
 [[nodiscard]] std::vector<Finding> find_faults(const SanReport& report);
 
-// Tables of interfaces and paths, and the findings.
-[[nodiscard]] std::string check_text(const SanReport& report, const std::vector<Finding>& findings);
+// Tables of interfaces and paths, and the findings. 80 columns are enough for the tables.
+[[nodiscard]] std::string check_text(const SanReport& report, const std::vector<Finding>& findings,
+                                     std::size_t columns_max);
 // An object on one line.
 [[nodiscard]] std::string check_json(const SanReport& report, const std::vector<Finding>& findings);
 

@@ -335,12 +335,15 @@ std::expected<void, Error> check_statistics_file(const std::string& path) {
         return {};
     }
     const std::string temporary = temporary_name(path);
-    std::FILE* file = std::fopen(temporary.c_str(), "wxe");
+    std::error_code ignored;
+    const bool is_folder = std::filesystem::is_directory(path, ignored); // no rename replaces it
+    std::FILE* file = is_folder ? nullptr : std::fopen(temporary.c_str(), "wxe");
     if (file == nullptr) {
-        const bool forbidden = errno == EACCES || errno == EPERM || errno == EROFS;
+        const int error = is_folder ? EISDIR : errno;
+        const bool forbidden = error == EACCES || error == EPERM || error == EROFS;
         return std::unexpected(
             Error{.what = "cannot write statistics to " + path,
-                  .why = std::strerror(errno),
+                  .why = std::strerror(error),
                   .what_to_do = "name a file that can be written with --stats",
                   .exit_code = forbidden ? ExitCode::no_permission : ExitCode::failed});
     }

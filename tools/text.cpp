@@ -2,6 +2,7 @@
 #include "tools/text.hpp"
 
 #include <algorithm>
+#include <array>
 #include <fmt/format.h>
 #include <optional>
 
@@ -42,6 +43,35 @@ bool is_control(std::string_view character) {
 std::size_t characters_of(std::string_view text) {
     return static_cast<std::size_t>(std::ranges::count_if(
         text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80; }));
+}
+
+// Of valid UTF-8: at most so many characters, "..." where some are missing.
+std::string cut_text(const std::string& text, std::size_t characters_max, bool at_begin) {
+    constexpr std::string_view mark = "...";
+    const std::size_t count = characters_of(text);
+    if (count <= characters_max) {
+        return text;
+    }
+    const std::size_t kept = characters_max > mark.size() ? characters_max - mark.size() : 0;
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < (at_begin ? count - kept : kept); ++i) {
+        at += utf8_length(std::string_view(text).substr(at));
+    }
+    return at_begin ? std::string(mark) + text.substr(at) : text.substr(0, at) + std::string(mark);
+}
+
+constexpr std::string_view gap = "  "; // between two columns
+
+// At most five characters.
+std::string scaled_text(double value, double base, const std::array<const char*, 5>& units) {
+    std::size_t unit = 0;
+    while (value >= base - 0.5 && unit + 1 < units.size()) {
+        value /= base;
+        ++unit;
+    }
+    constexpr double tenths_max = 99.95;
+    return unit == 0 || value >= tenths_max ? fmt::format("{:.0f}{}", value, units[unit])
+                                            : fmt::format("{:.1f}{}", value, units[unit]);
 }
 
 std::string paths_text(const initiator::TargetStatus& target) {
@@ -88,15 +118,7 @@ std::string visible_text(std::string_view bytes) {
 }
 
 std::string shortened_text(std::string_view bytes, std::size_t characters_max) {
-    std::string text = visible_text(bytes);
-    if (characters_of(text) <= characters_max) {
-        return text;
-    }
-    std::size_t end = 0;
-    for (std::size_t count = 0; count + 3 < characters_max && end < text.size(); ++count) {
-        end += utf8_length(std::string_view(text).substr(end));
-    }
-    return text.substr(0, end) + "...";
+    return cut_text(visible_text(bytes), characters_max, false);
 }
 
 bool is_utf8(std::string_view bytes) {
@@ -143,6 +165,50 @@ std::string seconds_text(initiator::Duration duration) {
 
 std::string milliseconds_text(initiator::Duration duration) {
     return fmt::format("{:.3f} ms", std::chrono::duration<double, std::milli>(duration).count());
+}
+
+std::string count_text(double count) {
+    return scaled_text(count, 1000, {"", "k", "M", "G", "T"});
+}
+
+std::string scaled_bytes_text(double bytes) {
+    return scaled_text(bytes, 1024, {"", "K", "M", "G", "T"});
+}
+
+std::string time_text(double us) {
+    constexpr double us_per_ms = 1000;
+    constexpr double us_per_s = 1e6;
+    return us < us_per_ms  ? fmt::format("{:.0f}us", us)
+           : us < us_per_s ? fmt::format("{:.{}f}ms", us / us_per_ms, us < 99'950 ? 1 : 0)
+                           : fmt::format("{:.1f}s", us / us_per_s);
+}
+
+std::string counter_text(std::uint64_t count) {
+    constexpr std::uint64_t exact_max = 9'999'999'999;
+    return count <= exact_max ? fmt::format("{}", count) : count_text(static_cast<double>(count));
+}
+
+std::string wrapped_text(std::string_view text, std::size_t columns_max, std::string_view first,
+                         std::string_view indent) {
+    std::string wrapped(first);
+    std::size_t line_columns = first.size();
+    bool is_empty = true; // the line so far
+    while (!text.empty()) {
+        const std::string_view word = text.substr(0, text.find(' '));
+        text.remove_prefix(std::min(word.size() + 1, text.size()));
+        const std::size_t columns = characters_of(word);
+        if (!is_empty && columns >= columns_max - std::min(line_columns, columns_max)) {
+            wrapped += '\n';
+            wrapped += indent;
+            line_columns = indent.size();
+            is_empty = true;
+        }
+        wrapped += is_empty ? "" : " ";
+        wrapped += word;
+        line_columns += columns + (is_empty ? 0 : 1);
+        is_empty = false;
+    }
+    return wrapped + '\n';
 }
 
 std::uint64_t size_bytes_of(const proto::Identify& identify) {
@@ -207,22 +273,53 @@ void Table::add_row(std::vector<std::string> cells) {
     rows_.push_back(std::move(cells));
 }
 
-std::string Table::to_text() const {
+std::vector<std::size_t> Table::fitted_widths(std::size_t columns_max) const {
     std::vector<std::size_t> widths;
+    std::size_t sum = 0;
     for (std::size_t i = 0; i < columns_.size(); ++i) {
         std::size_t width = characters_of(columns_[i].title);
         for (const auto& row : rows_) {
             width = std::max(width, characters_of(row[i]));
         }
         widths.push_back(width);
+        sum += width + (i == 0 ? 0 : gap.size());
     }
+    for (std::size_t i = 0; i < columns_.size() && sum > columns_max; ++i) {
+        if (columns_[i].cut == Cut::go) {
+            sum -= widths[i] + gap.size();
+            widths[i] = 0;
+        }
+    }
+    for (; sum > columns_max; --sum) {
+        std::size_t* widest = nullptr;
+        std::size_t most = 0; // over its least
+        for (std::size_t i = 0; i < columns_.size(); ++i) {
+            const bool may_cut = columns_[i].cut == Cut::end || columns_[i].cut == Cut::begin;
+            if (may_cut && widths[i] > columns_[i].least + most) {
+                most = widths[i] - columns_[i].least;
+                widest = &widths[i];
+            }
+        }
+        if (widest == nullptr) {
+            break;
+        }
+        --*widest;
+    }
+    return widths;
+}
+
+std::string Table::to_text(std::size_t columns_max) const {
+    const std::vector<std::size_t> widths = fitted_widths(columns_max);
     std::string text;
     const auto add_line = [&](auto&& cell_of) {
         std::string line;
         for (std::size_t i = 0; i < columns_.size(); ++i) {
-            const std::string& cell = cell_of(i);
+            if (widths[i] == 0) {
+                continue;
+            }
+            const std::string cell = cut_text(cell_of(i), widths[i], columns_[i].cut == Cut::begin);
             const std::string padding(widths[i] - characters_of(cell), ' ');
-            line += i == 0 ? "" : "  ";
+            line += line.empty() ? "" : gap;
             line += columns_[i].align == Align::right ? padding + cell : cell + padding;
         }
         line.erase(line.find_last_not_of(' ') + 1);
@@ -235,17 +332,18 @@ std::string Table::to_text() const {
     return text;
 }
 
-std::string discover_table(std::span<const initiator::TargetStatus> targets) {
+std::string discover_table(std::span<const initiator::TargetStatus> targets,
+                           std::size_t columns_max) {
     constexpr std::size_t config_characters_max = 24; // --json has it whole
     Table table({{.title = "ADDRESS"},
                  {.title = "SIZE", .align = Table::Align::right},
-                 {.title = "MODEL"},
-                 {.title = "SERIAL"},
+                 {.title = "MODEL", .cut = Table::Cut::end, .least = 5},
+                 {.title = "SERIAL", .cut = Table::Cut::begin, .least = 7},
                  {.title = "PATHS", .align = Table::Align::right},
                  {.title = "PAYLOAD", .align = Table::Align::right},
-                 {.title = "BUFFERS", .align = Table::Align::right},
+                 {.title = "BUFS", .align = Table::Align::right},
                  {.title = "STATE"},
-                 {.title = "CONFIG"}});
+                 {.title = "CONFIG", .cut = Table::Cut::end, .least = 6}});
     for (const auto& target : targets) {
         const bool known = is_identified(target);
         table.add_row({proto::to_string(target.address),
@@ -256,7 +354,7 @@ std::string discover_table(std::span<const initiator::TargetStatus> targets) {
                        fmt::format("{}", target.buffer_count), std::string(state_text(target)),
                        shortened_text(target.config_string, config_characters_max)});
     }
-    return table.to_text();
+    return table.to_text(columns_max);
 }
 
 std::string list_text(const std::vector<std::string>& names) {

@@ -29,11 +29,7 @@ std::expected<TopSample, Error> take_sample(const TopOptions& options) {
     }
     auto sample = parse_top_sample(*reply);
     if (!sample) {
-        return std::unexpected(
-            Error{.what = "uaoed gave an answer that was not understood",
-                  .why = {},
-                  .what_to_do = "check that uaoe and uaoed have the same version",
-                  .exit_code = ExitCode::daemon_unreachable});
+        return std::unexpected(not_understood());
     }
     return std::move(*sample);
 }

@@ -4,7 +4,6 @@
 #include "tools/json_fields.hpp"
 
 #include <algorithm>
-#include <array>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <tuple>
@@ -54,34 +53,6 @@ TopLun lun_of(const Json& json, proto::Address address) {
                              .cwnd = number_field(path, "cwnd")});
     }
     return lun;
-}
-
-// "0", "999", "1.2K", "12.3M", "1023M"; at most five characters.
-std::string scaled(double value, double base, const std::array<const char*, 5>& units) {
-    std::size_t unit = 0;
-    while (value >= base - 0.5 && unit + 1 < units.size()) {
-        value /= base;
-        ++unit;
-    }
-    constexpr double tenths_max = 99.95;
-    return unit == 0 || value >= tenths_max ? fmt::format("{:.0f}{}", value, units[unit])
-                                            : fmt::format("{:.1f}{}", value, units[unit]);
-}
-
-std::string bytes_text(double bytes) {
-    return scaled(bytes, 1024, {"", "K", "M", "G", "T"});
-}
-
-std::string count_text(double count) {
-    return scaled(count, 1000, {"", "k", "M", "G", "T"});
-}
-
-std::string time_text(double us) {
-    constexpr double us_per_ms = 1000;
-    constexpr double us_per_s = 1e6;
-    return us < us_per_ms  ? fmt::format("{:.0f}us", us)
-           : us < us_per_s ? fmt::format("{:.{}f}ms", us / us_per_ms, us < 99'950 ? 1 : 0)
-                           : fmt::format("{:.1f}s", us / us_per_s);
 }
 
 std::string share_text(double part, double whole) {
@@ -152,8 +123,8 @@ std::vector<std::string> lun_lines(const LunRates& rates, bool with_paths) {
     const TopLun& lun = *rates.now;
     const bool any = rates.latency.count() > 0;
     std::vector<std::string> lines{fmt::format(
-        lun_form, proto::to_string(lun.address), lun.state, bytes_text(rates.read_bytes),
-        bytes_text(rates.write_bytes), count_text(rates.requests),
+        lun_form, proto::to_string(lun.address), lun.state, scaled_bytes_text(rates.read_bytes),
+        scaled_bytes_text(rates.write_bytes), count_text(rates.requests),
         any ? time_text(rates.latency.quantile_us(0.5)) : "-",
         any ? time_text(rates.latency.quantile_us(0.99)) : "-",
         count_text(static_cast<double>(lun.pending)), share_text(rates.resent, rates.sent),
@@ -198,7 +169,7 @@ std::vector<std::string> head_lines(const std::vector<LunRates>& luns, std::uint
                                        : "  " + layout.note;
     return {first,
             fmt::format("read {}/s, write {}/s, {} IOPS; {} failed, {} resent, {} dropped",
-                        bytes_text(sum.read_bytes), bytes_text(sum.write_bytes),
+                        scaled_bytes_text(sum.read_bytes), scaled_bytes_text(sum.write_bytes),
                         count_text(sum.requests), count_text(static_cast<double>(sum.errors)),
                         share_text(sum.resent, sum.sent),
                         count_text(static_cast<double>(dropped_count))),

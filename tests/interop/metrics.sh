@@ -66,7 +66,7 @@ jq -e '.requests.write | .latency_p50_us > 0 and .latency_p50_us <= .latency_p99
 jq -e '.interfaces[0] | .interface == "i0" and .up and .mtu_bytes == 1500 and .frames_received > 4096 and
     .frames_dropped == 0' show.json >/dev/null || fail "interfaces: $(jq .interfaces show.json)"
 same "state" "1 0" "$(value uaoe_lun_state '{lun="1.0",state="up"}') $(value uaoe_lun_state '{lun="1.0",state="silent"}')"
-matches "as a table, too" '^write +[0-9]+ +4.00 MiB +0 +[0-9]+ +[0-9]+$' "$(uaoe show 1.0 | grep ^write)"
+matches "as a table, too" '^write +[0-9]+ +4.00 MiB +0 +[0-9.]+[mu]?s +[0-9.]+[mu]?s$' "$(uaoe show 1.0 | grep ^write)"
 
 # A file for node_exporter's textfile collector, from one line of shell.
 uaoe metrics >x.prom.tmp && mv x.prom.tmp x.prom && grep -q '^uaoe_build_info{version="[0-9.]*"} 1$' x.prom ||

@@ -1,4 +1,4 @@
-# bash completion for uaoe(8) and uaoed(8). What there is to complete, @UAOE_COMPLETE@ says.
+# bash completion for @UAOE_NAMES@. What there is to complete, @UAOE_COMPLETE@ says.
 _uaoe() {
     local cur prev words cword line
     _get_comp_words_by_ref -n := cur prev words cword || return
@@ -10,4 +10,4 @@ _uaoe() {
         fi
         COMPREPLY+=("${line%%$'\t'*}")
     done < <(@UAOE_COMPLETE@ "${words[@]:0:cword}" "$cur")
-} && complete -F _uaoe uaoe uaoed
+} && complete -F _uaoe @UAOE_NAMES@

@@ -1,4 +1,4 @@
-# fish completion for uaoe(8). What there is to complete, @UAOE_COMPLETE@ says.
+# fish completion for @UAOE_NAMES@. What there is to complete, @UAOE_COMPLETE@ says.
 function __uaoe_complete
     set -l current (commandline -ct)
     for line in (@UAOE_COMPLETE@ (commandline -opc) "$current")
@@ -9,5 +9,6 @@ function __uaoe_complete
         end
     end
 end
-complete -c uaoe -f -k -a '(__uaoe_complete)'
-complete -c uaoed -f -k -a '(__uaoe_complete)'
+for name in @UAOE_NAMES@
+    complete -c $name -f -k -a '(__uaoe_complete)'
+end

@@ -1,9 +1,8 @@
 // Three options, in CLI11.
 #include "tools/daemon/command_line.hpp"
 
+#include "tools/command_line_parts.hpp"
 #include "tools/control_protocol.hpp"
-
-#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <sstream>
@@ -25,6 +24,10 @@ Examples:
   uaoed -i eth1 -i eth2
   uaoed -c /etc/uaoe/uaoe.toml)";
 
+auto not_empty(const char* advice) {
+    return [advice](const std::string& text) { return text.empty() ? advice : std::string(); };
+}
+
 } // namespace
 
 std::expected<DaemonOptions, NothingToRun>
@@ -37,16 +40,19 @@ parse_daemon_command_line(const std::vector<std::string>& arguments) {
     const auto* const config =
         app.add_option("-c,--config", options.config_path, "Configuration file")
             ->type_name("FILE")
+            ->check(not_empty("name a file"))
             ->capture_default_str();
     app.add_option(
            "-i,--interface", options.interfaces,
            "Ethernet interface, instead of the configuration's; may be given several times. "
            "Without any: all that are up")
         ->allow_extra_args(false)
+        ->check(not_empty("an interface needs a name"))
         ->type_name("IF");
     app.add_option("--control", options.control_path,
                    "Control socket; what a restarted uaoed needs is kept in its folder")
         ->type_name("PATH")
+        ->check(check_socket_path)
         ->capture_default_str();
     try {
         std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());

@@ -56,7 +56,7 @@ ListEntry entry_of(proto::Address address, const std::string& state, std::uint64
 }
 
 std::string text_of(const std::vector<ListEntry>& entries) {
-    return aoe_stat_text(list_json(entries));
+    return aoe_stat_text(list_json(entries)).value();
 }
 
 std::vector<std::byte> bytes_of(std::string_view text) {
@@ -67,8 +67,9 @@ std::vector<std::byte> bytes_of(std::string_view text) {
 } // namespace
 
 TEST_CASE("which names are those of aoetools") {
-    for (const char* name : {"aoe-stat", "/usr/sbin/aoe-discover", "./aoe-interfaces",
-                             "aoe-revalidate", "aoe-flush", "aoeping", "/sbin/aoecfg"}) {
+    for (const char* name :
+         {"aoe-stat", "/usr/sbin/aoe-discover", "./aoe-interfaces", "aoe-revalidate", "aoe-flush",
+          "aoeping", "/sbin/aoecfg", "aoe-version", "aoe-sancheck", "aoe-mkdevs", "aoe-mkshelf"}) {
         CHECK(is_aoetool(name));
     }
     for (const char* name : {"uaoe", "", "aoe-", "aoe-stat2", "/aoe-stat/uaoe"}) {
@@ -77,8 +78,9 @@ TEST_CASE("which names are those of aoetools") {
 }
 
 TEST_CASE("each of them has help with an example, and a version") {
-    for (const std::string name : {"aoe-stat", "aoe-discover", "aoe-interfaces", "aoe-revalidate",
-                                   "aoe-flush", "aoeping", "aoecfg"}) {
+    for (const std::string name :
+         {"aoe-stat", "aoe-discover", "aoe-interfaces", "aoe-revalidate", "aoe-flush", "aoeping",
+          "aoecfg", "aoe-version", "aoe-sancheck", "aoe-mkdevs", "aoe-mkshelf"}) {
         for (const std::string option : {"--help", "-h"}) {
             const auto help = parse_aoetool(name, {option});
             REQUIRE_FALSE(help.has_value());
@@ -202,6 +204,19 @@ TEST_CASE("aoecfg: everybody on eth0, unless told otherwise") {
     CHECK(contains(refusal("aoecfg", {"1", "0", "eth0", "eth1"}), "an interface"));
 }
 
+TEST_CASE("aoe-version, aoe-sancheck, and what makes nothing") {
+    CHECK(parsed<AoeVersionOptions>("aoe-version", {}) == AoeVersionOptions{});
+    CHECK_FALSE(parsed<AoeSancheckOptions>("aoe-sancheck", {}).verbose);
+    CHECK(parsed<AoeSancheckOptions>("aoe-sancheck", {"-v"}).verbose);
+    CHECK(parsed<AoeNodesOptions>("aoe-mkdevs", {"/dev/etherd"}).tool == "aoe-mkdevs");
+    CHECK(parsed<AoeNodesOptions>("aoe-mkshelf", {"/dev/etherd", "1"}).tool == "aoe-mkshelf");
+    CHECK(contains(refusal("aoe-version", {"x"}), "no arguments"));
+    CHECK(contains(refusal("aoe-sancheck", {"-x"}), "-x"));
+    CHECK(contains(refusal("aoe-sancheck", {"x"}), "no arguments"));
+    CHECK(contains(refusal("aoe-mkdevs", {}), "a directory"));
+    CHECK(contains(refusal("aoe-mkshelf", {"/dev/etherd"}), "a shelf"));
+}
+
 TEST_CASE("aoe-stat: its columns, to the space") {
     // As the manual of aoe-stat and its format ("%10s %15s %10s %-5s %-14s") have them.
     CHECK(text_of({entry_of({0, 3}, "up", 204'800, {"eth0"}, 8704)}) ==
@@ -235,7 +250,7 @@ TEST_CASE("aoe-stat: 200 LUNs in 80 columns, in sort's order") {
 
 TEST_CASE("aoe-stat: answers that make no sense do no harm") {
     for (const char* json : {"", "7", "[7]", "[{}]", R"([{"address":7}])", "{"}) {
-        CHECK(aoe_stat_text(json).empty());
+        CHECK_FALSE(aoe_stat_text(json).has_value());
     }
     auto entry = entry_of({1, 0}, "up", 4096, {"\x1b[2J"}, 1024);
     CHECK_FALSE(contains(text_of({entry}), "\x1b"));

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <sstream>
 
 using namespace uaoe;
 using namespace uaoe::tools;
@@ -183,6 +184,99 @@ TEST_CASE("help and version are for stdout and are no mistake") {
     }
     CHECK(parse_command_line({"--version"}).error().output.starts_with("uaoe "));
     CHECK(contains(parse_command_line({"serve", "--help"}).error().output, "Examples:"));
+}
+
+namespace {
+
+// The words of a line of shell, up to a pipe, a redirection or another command.
+std::vector<std::string> words_of(std::string_view line) {
+    std::vector<std::string> words;
+    std::string word;
+    char quote = 0;
+    bool in_word = false;
+    for (const char c : line) {
+        if (quote != 0 ? c == quote : c == '"' || c == '\'') {
+            quote = quote != 0 ? '\0' : c;
+            in_word = true;
+        } else if (quote == 0 && (c == '|' || c == '&' || c == '>' || c == ')')) {
+            break;
+        } else if (quote == 0 && c == ' ') {
+            if (in_word) {
+                words.push_back(word);
+            }
+            word.clear();
+            in_word = false;
+        } else {
+            word += c;
+            in_word = true;
+        }
+    }
+    if (in_word) {
+        words.push_back(word);
+    }
+    return words;
+}
+
+std::string help_of(std::vector<std::string> command) {
+    command.emplace_back("--help");
+    return parse_command_line(command).error().output;
+}
+
+// Below a heading, with two spaces before each.
+std::vector<std::string> indented_below(const std::string& text, std::string_view heading) {
+    std::vector<std::string> lines;
+    std::istringstream stream(text);
+    bool is_below = false;
+    for (std::string line; std::getline(stream, line);) {
+        const bool is_heading = line.starts_with(heading) && line.ends_with(':');
+        is_below = is_heading || (is_below && line.starts_with("  "));
+        if (is_below && !is_heading) {
+            lines.push_back(line.substr(2));
+        }
+    }
+    return lines;
+}
+
+std::vector<std::vector<std::string>> commands_below(const std::vector<std::string>& command) {
+    std::vector<std::vector<std::string>> commands;
+    for (const std::string& line : indented_below(help_of(command), "Subcommands")) {
+        if (!line.starts_with(' ')) {
+            auto below = command;
+            below.push_back(line.substr(0, line.find(' ')));
+            commands.push_back(std::move(below));
+        }
+    }
+    return commands;
+}
+
+} // namespace
+
+TEST_CASE("every command has examples, and they are command lines that are taken") {
+    auto commands = commands_below({});
+    REQUIRE(commands.size() >= 17);
+    for (std::size_t i = 0; i < commands.size(); ++i) {
+        const auto verbs = commands_below(commands[i]);
+        commands.insert(commands.end(), verbs.begin(), verbs.end());
+    }
+    CHECK(commands.size() >= 17 + 12);
+    commands.emplace_back(); // uaoe itself
+    for (const auto& command : commands) {
+        std::size_t examples_count = 0;
+        for (std::string line : indented_below(help_of(command), "Example")) {
+            line = line.substr(0, line.find("   ")); // a remark
+            const std::size_t begin = line.find("uaoe ");
+            if (begin == std::string::npos) {
+                continue; // of another program
+            }
+            auto words = words_of(std::string_view(line).substr(begin + 5));
+            const auto taken = parse_command_line(words);
+            CHECK_MESSAGE(taken.has_value(), line << ": " << taken.error().error);
+            words.resize(std::min(words.size(), command.size()));
+            CHECK_MESSAGE(words == command, line);
+            ++examples_count;
+        }
+        CHECK_MESSAGE(examples_count > 0, help_of(command));
+    }
 }
 
 TEST_CASE("metrics takes the socket of uaoed and nothing else") {

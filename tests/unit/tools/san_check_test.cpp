@@ -60,16 +60,16 @@ using Kinds = std::vector<std::string>;
 TEST_CASE("nothing is wrong with a SAN that is as it should be") {
     const SanReport report = clean_report();
     CHECK(find_faults(report).empty());
-    CHECK(check_text(report, {}) ==
+    CHECK(check_text(report, {}, 80) ==
           "INTERFACE  STATE   MTU  TARGETS\n"
           "eth1       up     9000        2\n"
           "eth2       up     9000        2\n"
           "\n"
-          "ADDRESS  INTERFACE  TARGET MAC         STATE  PAYLOAD    OF  BUFFERS\n"
-          "1.0      eth1       02:00:00:00:00:01  up        8704  8704       16\n"
-          "1.0      eth2       02:00:00:00:00:02  up        8704  8704       16\n"
-          "1.1      eth1       02:00:00:00:00:01  up        8704  8704       16\n"
-          "1.1      eth2       02:00:00:00:00:02  up        8704  8704       16\n"
+          "ADDRESS  INTERFACE  TARGET MAC         STATE    PAYLOAD  BUFFERS\n"
+          "1.0      eth1       02:00:00:00:00:01  up     8704/8704       16\n"
+          "1.0      eth2       02:00:00:00:00:02  up     8704/8704       16\n"
+          "1.1      eth1       02:00:00:00:00:01  up     8704/8704       16\n"
+          "1.1      eth2       02:00:00:00:00:02  up     8704/8704       16\n"
           "\n"
           "nothing is wrong\n");
 }
@@ -236,7 +236,7 @@ TEST_CASE("200 targets with the same fault are one finding, in 80 columns") {
     const auto findings = find_faults(report);
     REQUIRE(findings.size() == 1);
     CHECK(findings[0].addresses.size() == 200);
-    const std::string text = check_text(report, findings);
+    const std::string text = check_text(report, findings, 200);
     CHECK(text.ends_with("65534.0, 65534.1, 65534.2, 65534.3, 65534.4 and 195 more: it answers "
                          "Query Config, and never IDENTIFY\n"
                          "    check the target's log, and whether its disk works\n"
@@ -275,7 +275,7 @@ TEST_CASE("what a target says of itself does not reach the terminal as it is") {
     report.targets[0].paths.push_back(path_of(0, 9));
     report.targets[0].paths.back().state = PathState::conflict;
     report.targets[0].paths.back().other_serial = "\x1b[2J";
-    CHECK(check_text(report, find_faults(report)).find('\x1b') == std::string::npos);
+    CHECK(check_text(report, find_faults(report), 80).find('\x1b') == std::string::npos);
 }
 
 TEST_CASE("check: defaults and everything at once") {

@@ -69,12 +69,12 @@ TEST_CASE("discover prints a line for each target") {
                          "c";
     const std::vector<initiator::TargetStatus> targets{sample_target(), conflict, mute};
     CHECK(discover_table(targets) ==
-          "ADDRESS        SIZE  MODEL      SERIAL  PATHS    PAYLOAD  BUFFERS  STATE     CONFIG\n"
-          "7.3        2.00 MiB  Some Disk  S1          2  1024-8704       16  ready     blue\n"
-          "7.4        2.00 MiB  Some Disk  S1        1/2  1024-8704       16  conflict  blue\n"
-          "65534.254         -  -          -           0          0        0  mute      \\x1bc\n");
+          "ADDRESS        SIZE  MODEL      SERIAL  PATHS    PAYLOAD  BUFS  STATE     CONFIG\n"
+          "7.3        2.00 MiB  Some Disk  S1          2  1024-8704    16  ready     blue\n"
+          "7.4        2.00 MiB  Some Disk  S1        1/2  1024-8704    16  conflict  blue\n"
+          "65534.254         -  -          -           0          0     0  mute      \\x1bc\n");
     CHECK(discover_table({}) ==
-          "ADDRESS  SIZE  MODEL  SERIAL  PATHS  PAYLOAD  BUFFERS  STATE  CONFIG\n");
+          "ADDRESS  SIZE  MODEL  SERIAL  PATHS  PAYLOAD  BUFS  STATE  CONFIG\n");
 }
 
 TEST_CASE("IDENTIFY words are 256, eight a line, high byte first") {
