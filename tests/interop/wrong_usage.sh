@@ -2,7 +2,7 @@
 # What can be wrong with a command line, for every command and option that --help names, so that new ones are in it, too:
 # each mistake is one line on stderr that names the command and its --help, exit code 2, nothing on stdout, no control
 # character, no frame, no file. Then what can be wrong around a right one: interfaces, files, the daemon and its answers.
-export LIMIT_SECONDS=220
+export LIMIT_SECONDS=540
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/interop/lib.sh
 . "$(dirname "$0")/lib.sh"
