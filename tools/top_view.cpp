@@ -2,6 +2,7 @@
 #include "tools/top_view.hpp"
 
 #include "tools/json_fields.hpp"
+#include "tools/text.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
