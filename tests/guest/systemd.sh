@@ -1,82 +1,80 @@
 #!/usr/bin/env bash
-# A machine with systemd, booted three times, with targets outside it: the package is installed, upgraded under load and
-# purged; an ext4 and an md array on LUNs are mounted at the boot from fstab; it shuts down without hanging, also when the
-# targets have gone; and it boots without them.
-#   systemd.sh KERNEL PACKAGES    (folders: what fetch-kernel and tests/packages.sh made)
-# Not one of the tests yet: it has not passed from end to end.
+# A machine with systemd, in three boots with targets outside it. Each boot goes on with what the one before it has left in
+# FOLDER:
+#   install          the package is installed, upgraded under load, and not removed while it is used
+#   mounted          an ext4 and an md array on LUNs are mounted at the boot from fstab; the targets go, and the machine
+#                    shuts down all the same
+#   without_targets  it boots without them; the package is purged
+#   systemd.sh STAGE FOLDER KERNEL PACKAGES    (the last two: folders that fetch-kernel and tests/packages.sh made)
+# No tests yet: they have not passed one after the other.
 # This part runs on the host, and systemd_stage.sh in the guest. The guest's NIC is a tap device in a network namespace,
 # where vblade is, too.
 set -euo pipefail
 shopt -s inherit_errexit
-kernel=$(readlink -f "$1") packages=$(readlink -f "$2")
+stage=$1 folder=$2 kernel=$(readlink -f "$3") packages=$(readlink -f "$4")
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/checks.sh
 . "$here/../checks.sh"
+PATH=$PATH:/usr/sbin:/sbin
 need ip vblade mke2fs
 [ -c /dev/net/tun ] || skip "there is no /dev/net/tun"
 
 namespace=uaoe-g-$$
-work=$(mktemp -d "${TMPDIR:-/tmp}/uaoe-systemd.XXXXXX")
 pids=()
-cd "$work"
 # shellcheck disable=SC2317 # called by the trap
 clean_up() {
     local status=$? pid
     trap - EXIT
-    for pid in "${pids[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
+    for pid in "${pids[@]}"; do
+        kill -KILL "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
     ip netns del "$namespace" 2>/dev/null || true
-    rm -rf "$work"
     exit "$status"
 }
 trap clean_up EXIT
 trap 'exit 143' INT TERM HUP
 
+if [ "$stage" = install ]; then
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    truncate -s 1G "$folder/root"
+    mke2fs -q -t ext4 -O ^has_journal "$folder/root"
+    truncate -s 48M "$folder"/disk{0,1,2}
+fi
+cd "$folder"
 ip netns add "$namespace"
 ip -n "$namespace" tuntap add name tap0 mode tap
 ip -n "$namespace" link set tap0 up
 ip netns exec "$namespace" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/tap0/disable_ipv6'
-truncate -s 1G root
-mke2fs -q -t ext4 -O ^has_journal root
 targets=()
-start_targets() {
-    local slot
+if [ "$stage" != without_targets ]; then
     for slot in 0 1 2; do
-        truncate -s 48M "disk$slot"
         in_background "vblade$slot" ip netns exec "$namespace" vblade 1 "$slot" tap0 "disk$slot"
         targets+=("$background_pid")
     done
-}
-stop_targets() {
-    local pid
-    for pid in "${targets[@]}"; do end_background "$pid" KILL; done
-    targets=()
-    echo "ok: the targets are gone"
-}
+fi
 
-# boot STAGE: until it has shut down. When the stage asks for it, the targets go away meanwhile.
-boot() {
-    local start=$SECONDS status=0 guest
-    ip netns exec "$namespace" "$here/guest-run" --kernel "$kernel" --timeout 240 --memory 1024 --systemd --root root --tap tap0 \
-        --shutdown 60 --console "$work/console" --env PACKAGES="$packages" -- bash "$here/systemd_stage.sh" "$1" >out 2>&1 &
-    guest=$!
-    pids+=("$guest")
-    while kill -0 "$guest" 2>/dev/null; do
-        if [ ${#targets[@]} -gt 0 ] && grep -q 'targets may go' out; then
-            stop_targets
-        fi
-        sleep 0.2
-    done
-    wait "$guest" || status=$?
-    cat out
-    if [ "$status" -ne 0 ]; then
-        tail -n 30 console >&2
-        fail "boot for $1: exit status $status"
+# Until it has shut down. When the stage asks for it, the targets go away meanwhile.
+: >out
+start=$SECONDS
+ip netns exec "$namespace" "$here/guest-run" --kernel "$kernel" --timeout 400 --memory 1024 --systemd --root root \
+    --tap tap0 --shutdown 60 --console "$PWD/../systemd_$stage.console" --env PACKAGES="$packages" \
+    -- bash "$here/systemd_stage.sh" "$stage" > >(tee out) 2>&1 &
+guest=$!
+pids+=("$guest")
+while kill -0 "$guest" 2>/dev/null; do
+    if [ ${#targets[@]} -gt 0 ] && grep -qs 'targets may go' out; then
+        for pid in "${targets[@]}"; do end_background "$pid" KILL; done
+        targets=()
+        echo "ok: the targets are gone"
     fi
-    echo "ok: $1: booted, done and shut down in $((SECONDS - start)) s"
-}
-
-start_targets
-boot install
-boot mounted
-same "targets that were stopped" 0 "${#targets[@]}"
-boot without_targets
+    sleep 0.2
+done
+status=0
+wait "$guest" || status=$?
+[ "$status" -eq 0 ] || fail "exit status $status: $(tail -n 30 "../systemd_$stage.console")"
+if [ "$stage" = mounted ]; then
+    same "targets at the shutdown" 0 "${#targets[@]}"
+fi
+echo "ok: $stage: booted, done and shut down in $((SECONDS - start)) s"

@@ -9,27 +9,60 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 pids=()
 mkdir -p /run/test
 cd /run/test
-trap 'journalctl -b --no-pager -u uaoed -n 20 2>/dev/null || true; systemctl --failed --no-pager --plain | head -n 10' ERR
 export DEBIAN_FRONTEND=noninteractive
 sums=/root/sums # outlives the boot
 
+# shellcheck disable=SC2317 # called by the trap
+tell() {
+    local status=$?
+    trap - EXIT
+    if [ "$status" -ne 0 ]; then
+        systemctl --failed --no-pager --plain | head -n 10
+        systemctl list-jobs --no-pager | head -n 20
+        journalctl -b --no-pager -u uaoed -n 20
+        uaoe list || true
+    fi
+    step end
+    exit "$status"
+}
+trap tell EXIT
+# step WHAT: what comes next; with the time, because all of this is slow under emulation.
+step() { echo "--- $(cut -d ' ' -f 1 /proc/uptime) s: $*"; }
+
 main_pid() { systemctl show -p MainPID --value uaoed; }
-mounted() { mountpoint -q /mnt/disk && mountpoint -q /mnt/pair; }
+other_pid() { local pid; pid=$(main_pid) && [ "$pid" != 0 ] && [ "$pid" != "$1" ]; }
+is_mounted() { mountpoint -q /mnt/disk && mountpoint -q /mnt/pair; }
 no_io_errors() { ! dmesg | grep -aE 'I/O error|EXT4-fs error' || fail "the kernel reports I/O errors"; }
 answers() { timeout 10 uaoe list >/dev/null 2>&1; }
+# package WHAT ARGUMENT...: dpkg, which leaves nothing to be synchronized, and asks nothing.
+package() {
+    local what=$1
+    shift
+    dpkg --force-unsafe-io "$@" >dpkg.txt 2>&1 || fail "$what: $(cat dpkg.txt)"
+}
+# What was written in the first boot, from the disks.
+files_are_right() {
+    echo 3 >/proc/sys/vm/drop_caches
+    (cd /mnt && sha256sum --quiet -c $sums) || fail "$1: the files are not what was written"
+    no_io_errors
+    echo "ok: $1: the files are right"
+}
 
 install() {
-    printf '[Match]\nName=eth0\n[Network]\nLinkLocalAddressing=no\n' >/etc/systemd/network/san.network
-    ip link set eth0 up
+    # A NIC without an address, as uaoed(8) wants it.
+    printf '[Match]\nName=eth0\n[Link]\nRequiredForOnline=carrier\n[Network]\nLinkLocalAddressing=no\n' \
+        >/etc/systemd/network/san.network
     systemctl enable -q --now systemd-networkd
-    systemctl enable -q systemd-networkd-wait-online
+    rm -f /var/lib/man-db/auto-update # the index of manuals takes a minute
 
-    dpkg -i "$PACKAGES"/uaoe_*.deb >dpkg.txt 2>&1 || fail "dpkg -i: $(cat dpkg.txt)"
+    step "the packages are installed"
+    package "dpkg -i" -i "$PACKAGES"/uaoe_*.deb "$PACKAGES"/uaoe-aoetools_*.deb
     same "the unit after the installation" "enabled active" "$(systemctl is-enabled uaoed) $(systemctl is-active uaoed)"
     wait_until 10 answers || fail "uaoed does not answer"
     same "the control socket" "660 root uaoe" "$(stat -c '%a %U %G' /run/uaoe/control.sock)"
     same "what the configuration says" 0 "$(uaoe config-check >config.txt && echo $?)"
 
+    step "LUNs are attached"
     uaoe attach 1.0 --persist --fail-after 10 --wait 30
     journalctl --sync
     matches "the journal's entry of it, by its fields" '^1\.0: attached as /dev/ublkb[0-9]+$' \
@@ -37,6 +70,7 @@ install() {
     uaoe attach 1.1 --persist --fail-after 10
     uaoe attach 1.2 --persist --fail-after 10
     udevadm settle
+    step "file systems and an array are made"
     mke2fs -q -t ext4 /dev/etherd/e1.0
     mdadm --create /dev/md/pair --run --level=1 --raid-devices=2 --assume-clean --bitmap=none /dev/etherd/e1.1 /dev/etherd/e1.2 \
         >mdadm.txt 2>&1 || fail "mdadm: $(cat mdadm.txt)"
@@ -49,11 +83,15 @@ install() {
     mount /mnt/disk && mount /mnt/pair
     head -c 8M /dev/urandom | tee /mnt/disk/file >/mnt/pair/file
     (cd /mnt && sha256sum disk/file pair/file) >$sums
+    aoe-revalidate e1.0
+    same "aoe-stat after aoe-revalidate, mounted" "e1.0 up" "$(aoe-stat e1.0 | awk '{print $1, $5}')"
 
+    step "an upgrade under load"
     upgrade_under_load
-    dpkg -r uaoe >dpkg.txt 2>&1 && fail "the package went away under a mounted file system"
+    step "a removal"
+    dpkg -r uaoe-aoetools uaoe >dpkg.txt 2>&1 && fail "the package went away under a mounted file system"
     matches "a removal is refused" 'is busy' "$(grep busy dpkg.txt | head -n 1)"
-    mounted && same "uaoed after that" active "$(systemctl is-active uaoed)"
+    is_mounted && same "uaoed after that" active "$(systemctl is-active uaoed)"
     ls /etc/uaoe/uaoe.d/1.0.toml >/dev/null
 }
 
@@ -61,7 +99,7 @@ upgrade_under_load() {
     local before rounds=0 loader
     before=$(main_pid)
     (
-        trap - ERR
+        trap - EXIT
         for round in $(seq 1000); do
             head -c 262144 /dev/urandom >/run/test/piece
             dd if=/run/test/piece of=/mnt/disk/load bs=64k oflag=direct conv=fsync status=none
@@ -71,9 +109,9 @@ upgrade_under_load() {
     ) 2>load.err &
     loader=$!
     wait_until 20 test -s rounds || fail "the load does not begin: $(cat load.err)"
-    dpkg -i "$PACKAGES"/later/uaoe_*.deb >dpkg.txt 2>&1 || fail "the upgrade: $(cat dpkg.txt)"
+    package "the upgrade" -i "$PACKAGES"/later/uaoe_*.deb
     same "the version that is installed" "99.0" "$(dpkg-query -W -f '${Version}' uaoe)"
-    [ "$(main_pid)" != "$before" ] || fail "the upgrade did not restart uaoed"
+    other_pid "$before" || fail "the upgrade did not restart uaoed"
     rounds=$(wc -l <rounds)
     wait_until 30 eval "[ \$(wc -l <rounds) -gt $((rounds + 3)) ]" || fail "the load stands still: $(cat load.err)"
     kill -0 "$loader" || fail "the load ended: $(cat load.err)"
@@ -84,49 +122,72 @@ upgrade_under_load() {
     echo "ok: upgraded under load; $(wc -l <rounds) verified rounds without an error"
 }
 
-mounted_at_boot() {
-    wait_until 40 mounted || fail "not mounted: $(cat /proc/mounts)"
-    (cd /mnt && sha256sum --quiet -c $sums) || fail "the files are not what was written"
+mounted() {
+    wait_until 40 is_mounted || fail "not mounted: $(cat /proc/mounts)"
+    step "mounted"
+    files_are_right "mounted at the boot"
     same "the array" "active raid1 [2/2]" "$(grep -oE 'active raid1|\[2/2\]' /proc/mdstat | xargs)"
-    echo "ok: mounted at the boot, the files are those of before"
+
+    step "reload and restart"
+    local before
+    before=$(main_pid)
+    printf '[[lun]]\naddress = "1.7"\n' >/etc/uaoe/uaoe.d/new.toml
+    systemctl reload uaoed
+    has_new() { uaoe list --json | grep -q '"1\.7"'; }
+    wait_until 10 has_new || fail "after a reload there is no new LUN: $(uaoe list)"
+    same "uaoed after a reload" "$before" "$(main_pid)"
+    rm /etc/uaoe/uaoe.d/new.toml
 
     # A uaoed that hangs is ended and started again, and nobody sees an error.
-    local before
     mkdir -p /run/systemd/system/uaoed.service.d
     printf '[Service]\nWatchdogSec=4\n' >/run/systemd/system/uaoed.service.d/test.conf
     systemctl daemon-reload
     systemctl restart uaoed
+    other_pid "$before" || fail "uaoed was not restarted"
+    wait_until 20 answers || fail "uaoed does not answer after a restart"
+    files_are_right "systemctl restart"
+    step "the watchdog"
     sleep 10
-    before=$(main_pid)
     same "restarts with a shorter watchdog, in 10 s" 0 "$(systemctl show -p NRestarts --value uaoed)"
+    before=$(main_pid)
     kill -STOP "$before"
-    wait_until 30 eval '[ "$(main_pid)" != 0 ] && [ "$(main_pid)" != '"$before"' ]' || fail "the watchdog did nothing"
+    wait_until 30 other_pid "$before" || fail "the watchdog did nothing"
     wait_until 20 answers || fail "uaoed does not answer after the watchdog"
-    echo 3 >/proc/sys/vm/drop_caches
-    (cd /mnt && sha256sum --quiet -c $sums) || fail "the files cannot be read after the watchdog"
-    no_io_errors
-    echo "ok: the watchdog ended a uaoed that hung, and the file systems went on"
+    files_are_right "the watchdog ended a uaoed that hung"
+
+    step "what systemd says of the unit"
+    systemd-analyze verify --man=no uaoed.service >verify.txt 2>&1 || fail "systemd-analyze verify: $(cat verify.txt)"
+    same "what systemd-analyze verify says" "" "$(cat verify.txt)"
+    systemd-analyze security --no-pager uaoed >security.txt 2>&1 || fail "systemd-analyze security: $(cat security.txt)"
+    matches "systemd-analyze security" 'Overall exposure level' "$(tail -n 1 security.txt)"
 
     head -c 4M /dev/urandom >/mnt/disk/unwritten # in the page cache, when the targets go
-    echo "the targets may go"
+    step "the targets may go"
     sleep 3
 }
 
 without_targets() {
     same "the boot without targets" active "$(systemctl is-active multi-user.target)"
-    same "uaoed" active "$(systemctl is-active uaoed)"
+    # Its first start may have come before its interface did.
+    wait_until 20 answers || fail "uaoed does not answer"
     same "LUNs that wait for their targets" 3 "$(uaoe list --json | grep -c '"waiting"')"
-    dpkg --purge uaoe >dpkg.txt 2>&1 || fail "purge: $(cat dpkg.txt)"
-    for left in /etc/uaoe /run/uaoe /usr/sbin/uaoe /usr/share/uaoe /lib/systemd/system/uaoed.service \
-        /etc/systemd/system/multi-user.target.wants/uaoed.service /etc/systemd/system/uaoed.service; do
+    step "the packages are purged"
+    local left
+    dpkg -L uaoe uaoe-aoetools | while read -r left; do
+        [[ $left == */uaoe* ]] || [ ! -d "$left" ] && echo "$left"
+    done >contents.txt || true
+    package "purge" --purge uaoe-aoetools uaoe
+    while read -r left; do
         [ ! -e "$left" ] && [ ! -L "$left" ] || fail "the purge left $left"
-    done
+    done <contents.txt
+    same "what else has its name" "" "$(find /etc /run /var/lib -xdev -name '*uaoe*' | sort | xargs)"
     ! pgrep -x uaoed || fail "uaoed still runs"
     echo "ok: purged, and nothing is left"
 }
 
+step "systemd has booted"
 case $1 in
     install) install ;;
-    mounted) mounted_at_boot ;;
+    mounted) mounted ;;
     without_targets) without_targets ;;
 esac
