@@ -68,8 +68,9 @@ changes_in_place "attach, on a terminal" 3 '^attaching 1\.7 \([12] s of 3 s\): 2
 matches "the last" '^uaoe: target 1\.7 not found' "$(tail -n 1 lines)"
 status=0
 in_pipe attach 1.7 --export --wait 16 --control "$control" || status=$?
-same "attach, in a pipe: the time of each line" "5 s of 16 s 15 s of 16 s" "$(sed -n 's/^attaching 1\.7 (\(.*\)): .*/\1/p' err | xargs)"
+matches "attach, in a pipe: the time of each line" '^[56] s of 16 s 1[56] s of 16 s$' "$(sed -n 's/^attaching 1\.7 (\(.*\)): .*/\1/p' err | xargs)"
 same "its lines, with the error" 3 "$(wc -l <err)"
 on_terminal attach 1.0 --export --control "$control"
 matches "attach of one that is there" '^nbd' "$(cat out)"
-same "it says nothing" "" "$(cat drawn)"
+# On a busy machine it takes long enough to say something; that does not stay.
+same "what it leaves on the terminal" "" "$(sed 's/.*\r\x1b\[K//' drawn)"
