@@ -123,14 +123,18 @@ matches "show says so" '^i0: [0-9]{4,} frames dropped' "$(uaoe show 1.0 | tail -
 nbdcopy "$uri" back && cmp data back || fail "the data is not there afterwards"
 end_background "$daemon"
 
-# Somebody else has the port: devices matter more.
-in_background other ip netns exec "$initiator_ns" python3 -c '
-import socket, time
-taken = socket.create_server(("127.0.0.1", 9790))
+# take_port PORT: somebody else has it, as process $other.
+take_port() {
+    in_background other ip netns exec "$initiator_ns" python3 -c '
+import socket, sys, time
+taken = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 print("taken", flush=True)
-time.sleep(60)'
-other=$background_pid
-wait_until 10 grep -q taken other.out || fail "the port cannot be taken"
+time.sleep(60)' "$1"
+    other=$background_pid
+    wait_until 10 grep -q taken other.out || fail "the port cannot be taken"
+}
+# Devices matter more.
+take_port 9790
 start_daemon
 matches "the port is taken" 'cannot serve metrics on 127.0.0.1:9790: Address already in use' "$(grep metrics uaoed.log)"
 wait_until 10 eval 'uaoe list --json | jq -e ".[0].state == \"up\"" >/dev/null' || fail "the LUN is not back"
@@ -151,13 +155,7 @@ echo 'metrics_listen = "127.0.0.1:9790"' >etc/uaoe.toml
 reload 1
 same "what listens after a reload" "127.0.0.1:9790" "$(listens)"
 matches "GET after a reload" '200 OK' "$(ask 127.0.0.1:9790 "$get" | head -n 1)"
-in_background other ip netns exec "$initiator_ns" python3 -c '
-import socket, time
-taken = socket.create_server(("127.0.0.1", 9791))
-print("taken", flush=True)
-time.sleep(60)'
-other=$background_pid
-wait_until 10 grep -q taken other.out || fail "the port cannot be taken"
+take_port 9791
 echo 'metrics_listen = "127.0.0.1:9791"' >etc/uaoe.toml
 reload 2
 matches "a reload to a port that is taken" \
