@@ -48,34 +48,34 @@ LogLine target_line(initiator::TargetState state) {
 
 } // namespace
 
-ServeReporter::ServeReporter(proto::Address address, initiator::Duration fail_after,
-                             std::vector<Interface> interfaces, Print print)
-    : address_(address), fail_after_(fail_after), interfaces_(std::move(interfaces)),
-      print_(std::move(print)) {}
+ServeReporter::ServeReporter(proto::Address address, initiator::Duration fail_after, Print print)
+    : address_(address), fail_after_(fail_after), print_(std::move(print)) {}
 
-void ServeReporter::handle(initiator::Time now, const initiator::Event& event) {
+void ServeReporter::handle(initiator::Time now, const initiator::Event& event,
+                           const std::string& interface) {
     std::string name = event_name(event);
     if (event.address != address_ || name.empty()) {
         return;
     }
-    LogLine line = line_of(now, event);
+    LogLine line = line_of(now, event, interface);
     line.address = address_;
     line.event = std::move(name);
     if (is_about_path(event)) {
-        line.interface = interface_name(event);
+        line.interface = interface;
         line.target_mac = proto::to_string(event.target_mac);
     }
     print_(line);
 }
 
-LogLine ServeReporter::line_of(initiator::Time now, const initiator::Event& event) {
+LogLine ServeReporter::line_of(initiator::Time now, const initiator::Event& event,
+                               const std::string& interface) {
     const std::string path =
-        fmt::format("path {} to {}", interface_name(event), proto::to_string(event.target_mac));
+        fmt::format("path {} to {}", interface, proto::to_string(event.target_mac));
     switch (event.kind) {
     case initiator::EventKind::device_changed:
         return device_line(now, event.device_state);
     case initiator::EventKind::path_changed:
-        return path_line(path, interface_name(event), event.path_state);
+        return path_line(path, interface, event.path_state);
     case initiator::EventKind::identity_conflict:
         return {.level = LogLevel::error,
                 .kind = LogKind::conflict,
@@ -127,11 +127,6 @@ LogLine ServeReporter::device_line(initiator::Time now, initiator::DeviceState s
             ? "no path answers; requests wait until it is back"
             : fmt::format("no path answers; requests wait (fail-after {:.0f} s)", fail_after_s);
     return line;
-}
-
-std::string ServeReporter::interface_name(const initiator::Event& event) const {
-    return event.port.value < interfaces_.size() ? interfaces_[event.port.value].name
-                                                 : std::string("?");
 }
 
 } // namespace uaoe::tools

@@ -67,6 +67,16 @@ std::expected<Session, Error> open_session(const std::vector<std::string>& inter
                                      .why = "no Ethernet interface is up",
                                      .what_to_do = "`ip link set IF up`, or name one with -i IF"});
     }
+    SessionOptions of_these = options;
+    if (interface_names.empty()) {
+        of_these.interfaces_up = initiator::InterfacesUp::none;
+    }
+    return open_session(std::move(interfaces), engine, of_these);
+}
+
+std::expected<Session, Error> open_session(std::vector<Interface> interfaces,
+                                           initiator::EngineConfig engine,
+                                           const SessionOptions& options) {
     auto number = ShardNumber::claim();
     if (!number) {
         return std::unexpected(number.error());
@@ -76,9 +86,7 @@ std::expected<Session, Error> open_session(const std::vector<std::string>& inter
         std::max(engine.ports_count_max, static_cast<std::uint32_t>(interfaces.size()));
     auto shard = initiator::Shard::open({.engine = engine,
                                          .interfaces = names_of(interfaces),
-                                         .interfaces_up = interface_names.empty()
-                                                              ? initiator::InterfacesUp::none
-                                                              : options.interfaces_up,
+                                         .interfaces_up = options.interfaces_up,
                                          .link = options.link,
                                          .ring_slots_count = options.ring_slots_count,
                                          .busy_poll = options.busy_poll});

@@ -47,16 +47,21 @@ struct Session {
 
 struct SessionOptions {
     std::size_t ring_slots_count = discovery_slots_count; // see ShardConfig
-    // Of interfaces that are named; without names those that are up are taken.
+    // Of interfaces that are named or given; without names those that are up are taken.
     initiator::InterfacesUp interfaces_up = initiator::InterfacesUp::all;
     initiator::LinkKind link = initiator::LinkKind::packet;
     initiator::Duration busy_poll{}; // see ShardConfig; commands that look about sleep
 };
 
-// `engine`: its shard_index and ports_count_max are set here.
+// On the interfaces that find_interfaces() finds, at least one. `engine`: its shard_index is set
+// here, and its ports_count_max is at least as many as there are.
 [[nodiscard]] std::expected<Session, Error>
 open_session(const std::vector<std::string>& interface_names, initiator::EngineConfig engine,
              const SessionOptions& options = {});
+// On these, which may be none.
+[[nodiscard]] std::expected<Session, Error> open_session(std::vector<Interface> interfaces,
+                                                         initiator::EngineConfig engine,
+                                                         const SessionOptions& options);
 
 // Runs the shard for `wait`, or until `finished`, which is asked after every change and at least
 // every 50 ms. Broadcasts Query Config at the start and again every now and then, because any of

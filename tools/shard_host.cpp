@@ -1,6 +1,7 @@
 // A shard's thread, and its news carried over to the io_context's.
 #include "tools/shard_host.hpp"
 
+#include "proto/assert.hpp"
 #include "tools/output.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -63,6 +64,30 @@ void ShardHost::stop() {
     }
 }
 
+std::vector<Interface> ShardHost::interfaces() const {
+    const std::lock_guard lock(interfaces_mutex_);
+    return session_.interfaces;
+}
+
+void ShardHost::set_interfaces(std::vector<Interface> interfaces) {
+    std::vector<std::string> later;
+    {
+        const std::lock_guard lock(interfaces_mutex_);
+        UAOE_ASSERT(interfaces.size() >= session_.interfaces.size());
+        for (std::size_t i = session_.interfaces.size(); i < interfaces.size(); ++i) {
+            later.push_back(interfaces[i].name);
+        }
+        session_.interfaces = std::move(interfaces); // before an event can name one of them
+    }
+    if (!later.empty()) {
+        shard().post([this, later = std::move(later)] {
+            for (const std::string& name : later) {
+                shard().add_interface(name);
+            }
+        });
+    }
+}
+
 blockdev::DataThread ShardHost::data_thread() {
     return {.ring = shard().ring(),
             .post = [this](std::function<void()> task) { shard().post(std::move(task)); },
@@ -70,7 +95,7 @@ blockdev::DataThread ShardHost::data_thread() {
 }
 
 void ShardHost::watch(proto::Address address, std::chrono::seconds fail_after) {
-    reporters_.try_emplace(address, address, fail_after, session_.interfaces,
+    reporters_.try_emplace(address, address, fail_after,
                            [this](const LogLine& line) { report_from_shard(line); });
 }
 
@@ -82,7 +107,9 @@ void ShardHost::unwatch(proto::Address address) {
 void ShardHost::handle_event(const initiator::Event& event) {
     const auto reporter = reporters_.find(event.address);
     if (reporter != reporters_.end()) {
-        reporter->second.handle(shard().now(), event);
+        const bool has_port = event.port.value < shard().interfaces_count();
+        reporter->second.handle(shard().now(), event,
+                                has_port ? shard().interface_name(event.port) : std::string("?"));
     }
     if (handlers_.event &&
         (reporter != reporters_.end() || event.kind == initiator::EventKind::target_found ||

@@ -12,6 +12,7 @@
 #include <future>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <type_traits>
@@ -45,7 +46,11 @@ class ShardHost {
     void stop(); // and waits for its thread
 
     [[nodiscard]] initiator::Shard& shard() { return *session_.shard; }
-    [[nodiscard]] const std::vector<Interface>& interfaces() const { return session_.interfaces; }
+    // PortIndex n is the n-th. Any thread.
+    [[nodiscard]] std::vector<Interface> interfaces() const;
+    // The same with what their addresses are now, and behind them more, at most
+    // Shard::interfaces_count_max() together. Those are used as soon as they are up.
+    void set_interfaces(std::vector<Interface> interfaces);
     [[nodiscard]] blockdev::DataThread data_thread();
 
     // Runs `task` on the shard's thread and waits for it. Not from that thread; only while it
@@ -72,7 +77,8 @@ class ShardHost {
     void report_from_shard(const LogLine& line);
 
     boost::asio::io_context& context_;
-    Session session_;
+    Session session_; // its interfaces: under interfaces_mutex_
+    mutable std::mutex interfaces_mutex_;
     std::shared_ptr<blockdev::BufferPool> buffers_;
     Handlers handlers_;
     std::map<proto::Address, ServeReporter> reporters_; // on the shard's thread

@@ -94,7 +94,10 @@ Error absent_error(proto::Address address, const std::vector<std::string>& inter
                     .why = {},
                     .what_to_do = {},
                     .exit_code = ExitCode::no_such_target};
-        if (sighting.others_count == 0) {
+        if (interfaces.empty()) {
+            error.why = "no Ethernet interface has come up yet";
+            error.what_to_do = "`ip link set IF up`";
+        } else if (sighting.others_count == 0) {
             error.why = fmt::format("nothing answered on {} for {}", on, seconds_text(wait));
             error.what_to_do = "check that the target runs, the cable, and the VLAN";
         } else {

@@ -91,13 +91,15 @@ struct PortMonitor::State {
         return nullptr;
     }
 
+    [[nodiscard]] std::optional<InterfaceState> state_now(const std::string& name) const {
+        rtnl_link* const link = find(name);
+        return link == nullptr ? std::nullopt : std::optional(state_of(link));
+    }
+
     // Compares what the cache says now with what was last told.
     void update() {
         for (std::size_t i = 0; i < interfaces.size(); ++i) {
-            std::optional<InterfaceState> now;
-            if (rtnl_link* link = find(interfaces[i])) {
-                now = state_of(link);
-            }
+            const std::optional<InterfaceState> now = state_now(interfaces[i]);
             if (now != states[i]) {
                 states[i] = now;
                 if (handler) {
@@ -136,6 +138,11 @@ PortMonitor::open(std::vector<std::string> interfaces) {
 
 void PortMonitor::set_handler(Handler handler) {
     state_->handler = std::move(handler);
+}
+
+void PortMonitor::add(const std::string& interface) {
+    state_->interfaces.push_back(interface);
+    state_->states.push_back(state_->state_now(interface));
 }
 
 const std::optional<InterfaceState>& PortMonitor::state(std::size_t index) const {

@@ -36,6 +36,8 @@ class PortMonitor {
     PortMonitor& operator=(const PortMonitor&) = delete;
 
     void set_handler(Handler handler);
+    // One more, with the next index. What its state is now is told by no call of the handler.
+    void add(const std::string& interface);
     [[nodiscard]] const std::optional<InterfaceState>& state(std::size_t index) const;
 
     // Readable when there is news; handle_readable() does not block. News that was lost is asked

@@ -222,6 +222,18 @@ const std::string& Shard::interface_name(PortIndex port) const {
     return state_->config.interfaces.at(port.value);
 }
 
+void Shard::add_interface(const std::string& name) {
+    state_->add_port(name);
+}
+
+std::size_t Shard::interfaces_count() const {
+    return state_->config.interfaces.size();
+}
+
+std::size_t Shard::interfaces_count_max() const {
+    return state_->config.engine.ports_count_max;
+}
+
 const std::vector<Error>& Shard::interfaces_down() const {
     return state_->interfaces_down;
 }

@@ -20,13 +20,13 @@
 
 namespace uaoe::initiator {
 
-// Of those named, which must be up when a shard is opened. All of them must exist; later both are
-// states the engine copes with.
-enum class InterfacesUp : std::uint8_t { all, one, none };
+// Of those named, which must be up when a shard is opened. All of them must exist, but for `later`:
+// none need exist yet. Once it is open both are states the engine copes with.
+enum class InterfacesUp : std::uint8_t { all, one, none, later };
 
 struct ShardConfig {
     EngineConfig engine;
-    std::vector<std::string> interfaces; // PortIndex n is interfaces[n]
+    std::vector<std::string> interfaces; // PortIndex n is interfaces[n]; more by add_interface()
     InterfacesUp interfaces_up = InterfacesUp::all;
     LinkKind link = LinkKind::packet;
     // Answers with data that wait, per interface, each in 16 KiB of memory: a multiple of 64. The
@@ -60,7 +60,11 @@ class Shard {
     [[nodiscard]] const std::string& interface_name(PortIndex port) const;
     // One for each interface; asks the kernel.
     [[nodiscard]] std::vector<PortStatus> port_statuses();
-    // Of open(): one for each interface that was down and did not have to be up.
+    // There are fewer than interfaces_count_max() when this is called. It gets the next PortIndex,
+    // and is used as soon as it is there and up.
+    void add_interface(const std::string& name);
+    [[nodiscard]] std::size_t interfaces_count() const;
+    // Of open(): one for each interface that was down, or not there, and did not have to be up.
     [[nodiscard]] const std::vector<Error>& interfaces_down() const;
 
     // Of open(): one for each interface that has a packet socket, although ShardConfig::link is
@@ -80,9 +84,9 @@ class Shard {
     // Called for each engine event, on the shard's thread.
     void set_event_handler(std::function<void(const Event&)> handler);
 
-    // Called on the shard's thread when an interface has come back and its link cannot be opened:
-    // once, though it is tried again every second. Also when it then has a packet socket instead of
-    // AF_XDP.
+    // Called on the shard's thread when an interface has come, or come back, and cannot be used:
+    // once, though a link that cannot be opened is tried again every second. Also when it then has
+    // a packet socket instead of AF_XDP.
     void set_error_handler(std::function<void(const Error&)> handler);
 
     // Serves until stop(), or until `done` says so (asked once a turn) or `timeout` has passed.
@@ -91,8 +95,9 @@ class Shard {
     bool run_until(const std::function<bool()>& done, Duration timeout);
 
     // ---- from any thread (and the shard's own) ----
-    void post(std::function<void()> task); // runs on the shard's thread, in order
-    void stop();                           // run() returns soon after
+    void post(std::function<void()> task);                  // runs on the shard's thread, in order
+    void stop();                                            // run() returns soon after
+    [[nodiscard]] std::size_t interfaces_count_max() const; // EngineConfig::ports_count_max
 
   private:
     struct State;

@@ -27,17 +27,28 @@ Error usage_error(const std::string& interface_name, std::string why, std::strin
             .what_to_do = std::move(what_to_do)};
 }
 
+Error absent_error(const std::string& name) {
+    return usage_error(name, "there is no such interface",
+                       "`ip link` lists those of this network namespace");
+}
+
+std::optional<Error> refuse_kind(const std::string& name, const InterfaceState& state) {
+    if (!state.is_ethernet) {
+        return usage_error(name, "it is not an Ethernet interface", "name the NIC of the SAN");
+    }
+    if (state.is_bond_member) {
+        return usage_error(name, "it is a member of a bond", "name the bond itself");
+    }
+    return std::nullopt;
+}
+
 std::optional<Error> refuse_interface(const std::string& name,
                                       const std::optional<InterfaceState>& state) {
     if (!state) {
-        return usage_error(name, "there is no such interface",
-                           "`ip link` lists those of this network namespace");
+        return absent_error(name);
     }
-    if (!state->is_ethernet) {
-        return usage_error(name, "it is not an Ethernet interface", "name the NIC of the SAN");
-    }
-    if (state->is_bond_member) {
-        return usage_error(name, "it is a member of a bond", "name the bond itself");
+    if (auto refused = refuse_kind(name, *state)) {
+        return refused;
     }
     if (proto::sectors_per_frame_of_mtu(state->port.mtu_bytes, 512) == 0) {
         return usage_error(
@@ -106,6 +117,10 @@ std::expected<void, Error> Shard::State::open_ports() {
     for (std::size_t i = 0; i < config.interfaces.size(); ++i) {
         const std::string& name = config.interfaces[i];
         const auto& state = monitor->state(i);
+        if (!state && config.interfaces_up == InterfacesUp::later) {
+            interfaces_down.push_back(absent_error(name));
+            continue;
+        }
         if (auto refused = refuse_interface(name, state)) {
             return std::unexpected(*refused);
         }
@@ -132,6 +147,15 @@ std::expected<void, Error> Shard::State::open_ports() {
     wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     UAOE_ASSERT(wake.fd >= 0);
     return {};
+}
+
+void Shard::State::add_port(const std::string& name) {
+    UAOE_ASSERT(ports.size() < config.engine.ports_count_max);
+    config.interfaces.push_back(name);
+    ports.emplace_back();
+    monitor->add(name);
+    const std::size_t index = ports.size() - 1;
+    update_port(index, monitor->state(index));
 }
 
 std::expected<void, Error> Shard::State::open_link(std::size_t index, const InterfaceState& state) {
@@ -241,11 +265,16 @@ void Shard::State::update_port(std::size_t index, const std::optional<InterfaceS
         // Another one may have come in one piece of news: what was known of its paths is void.
         engine.handle_port(now, {static_cast<std::uint32_t>(index)}, PortState{});
     }
-    if (port.link && (!same_interface || wants_another_link(index, *state))) {
+    const auto refused = state ? refuse_kind(config.interfaces[index], *state) : std::nullopt;
+    if (port.link && (!same_interface || refused || wants_another_link(index, *state))) {
         close_link(index);
     }
     port.reopen_at = Time::max();
-    if (state && !port.link && state->is_ethernet) {
+    if (refused) {
+        if (handle_error && !std::exchange(port.failure_told, true)) {
+            handle_error(*refused);
+        }
+    } else if (state && !port.link) {
         if (config.link == LinkKind::xdp && !retired_polls.empty()) {
             port.reopen_at = now + polls_end_time;
         } else {

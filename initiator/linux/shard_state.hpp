@@ -100,6 +100,7 @@ struct Shard::State {
 
     // ---- shard_ports.cpp: interfaces, and the links on them ----
     std::expected<void, Error> open_ports();
+    void add_port(const std::string& name);
     void update_port(std::size_t index, const std::optional<InterfaceState>& state);
     std::expected<void, Error> open_link(std::size_t index, const InterfaceState& state);
     std::expected<std::unique_ptr<Link>, Error> make_link(std::size_t index,

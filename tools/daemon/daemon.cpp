@@ -3,6 +3,7 @@
 
 #include "tools/daemon/chosen_interfaces.hpp"
 #include "tools/daemon/control_server.hpp"
+#include "tools/daemon/interface_watch.hpp"
 #include "tools/daemon/lun_table.hpp"
 #include "tools/daemon/metrics_server.hpp"
 #include "tools/daemon/service_notice.hpp"
@@ -19,6 +20,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <filesystem>
@@ -69,6 +71,10 @@ class Daemon::State {
     void run();
 
   private:
+    // None: all that are up, now and later.
+    [[nodiscard]] const std::vector<std::string>& interfaces_wanted() const {
+        return options_.interfaces.empty() ? started_with_.interfaces : options_.interfaces;
+    }
     [[nodiscard]] std::string control_folder() const {
         return std::filesystem::path(options_.control_path).parent_path().string();
     }
@@ -84,6 +90,8 @@ class Daemon::State {
     void move_metrics(DaemonConfig& wanted);
     void recover();
     void start_watchdog();
+    void watch_interfaces();
+    void update_interfaces(const std::vector<Interface>& settled);
     void await_signal();
     void await_reload();
     void reload();
@@ -107,14 +115,19 @@ class Daemon::State {
     LogTimer log_timer_{context_};
     LunTable table_;
     std::optional<Watchdog> watchdog_;
+    std::unique_ptr<InterfaceWatch> interface_watch_;
+    bool too_many_interfaces_told_ = false;
 };
 
 std::expected<void, Error> Daemon::State::open_shards() {
-    const auto& names = options_.interfaces.empty() ? config_.interfaces : options_.interfaces;
+    const std::vector<Interface> interfaces = find_interfaces(interfaces_wanted());
+    if (interfaces.empty()) {
+        say(LogLevel::warning, "no Ethernet interface is up; each is used once it is");
+    }
     for (std::uint32_t i = 0; i < config_.shards_count; ++i) {
-        auto session = open_session(names, {},
+        auto session = open_session(interfaces, {},
                                     {.ring_slots_count = serve_slots_count,
-                                     .interfaces_up = initiator::InterfacesUp::none,
+                                     .interfaces_up = initiator::InterfacesUp::later,
                                      .link = config_.link,
                                      .busy_poll = config_.busy_poll});
         if (!session) {
@@ -193,6 +206,7 @@ void Daemon::State::run() {
     std::thread cleaner([this] { clean_leftovers(ublk_, write_log); });
     notify_service_manager("READY=1\nSTATUS=Serving");
     start_watchdog();
+    watch_interfaces();
     context_.run();
     cleaner.join();
     for (const auto& host : hosts_) {
@@ -213,6 +227,54 @@ void Daemon::State::start_watchdog() {
     constexpr int feeds_in_patience = 4;
     watchdog_.emplace(context_, *patience / feeds_in_patience, std::move(shards),
                       [] { notify_service_manager("WATCHDOG=1"); });
+}
+
+// Interfaces that were named are followed by the shards themselves.
+void Daemon::State::watch_interfaces() {
+    auto watch = InterfaceWatch::start(
+        context_, [this](const std::vector<Interface>& settled) { update_interfaces(settled); });
+    if (watch) {
+        interface_watch_ = std::move(*watch);
+    } else {
+        write_log(failure_line(watch.error(), LogKind::process,
+                               "those that are up now are used, and those that are named"));
+    }
+}
+
+void Daemon::State::update_interfaces(const std::vector<Interface>& settled) {
+    const std::vector<Interface> before = hosts_.front()->interfaces();
+    std::vector<Interface> interfaces; // without names those that are up would be found
+    if (!before.empty()) {
+        interfaces = find_interfaces(names_of(before));
+    }
+    for (std::size_t i = 0; i < before.size(); ++i) {
+        if (interfaces[i].mac == proto::MacAddress{}) { // it is gone, for now at least
+            interfaces[i].mac = before[i].mac;
+        }
+    }
+    if (interfaces_wanted().empty()) {
+        for (const Interface& found : settled) {
+            if (std::ranges::find(interfaces, found.name, &Interface::name) != interfaces.end()) {
+                continue;
+            }
+            if (interfaces.size() == hosts_.front()->shard().interfaces_count_max()) {
+                if (!std::exchange(too_many_interfaces_told_, true)) {
+                    say(LogLevel::warning,
+                        fmt::format("{} is not used: {} interfaces are; name those of the SAN in "
+                                    "the configuration",
+                                    found.name, interfaces.size()));
+                }
+                break;
+            }
+            interfaces.push_back(found);
+            write_log({.level = LogLevel::notice,
+                       .text = "interface " + found.name + " has come up; it is used, too",
+                       .interface = found.name});
+        }
+    }
+    for (const auto& host : hosts_) {
+        host->set_interfaces(interfaces);
+    }
 }
 
 // What a predecessor had attached, before anything else may want the same LUN.
@@ -341,8 +403,7 @@ void Daemon::State::handle_attach_all(const ControlServer::Reply& reply) {
 // waits for a moment.
 void Daemon::State::handle_interfaces(const InterfacesRequest& request,
                                       const ControlServer::Reply& reply) {
-    InterfacesAnswer answer{.interfaces = options_.interfaces.empty() ? config_.interfaces
-                                                                      : options_.interfaces};
+    InterfacesAnswer answer{.interfaces = interfaces_wanted()};
     if (!request.wanted) {
         reply(interfaces_json(answer));
         return;

@@ -133,7 +133,6 @@ struct LunTable::Gathering {
 void LunTable::gather(std::function<void(DaemonStatus)> done) {
     auto gathering = std::make_shared<Gathering>();
     gathering->done = std::move(done);
-    gathering->status.interfaces = hosts_.front()->interfaces();
     gathering->status.shards.resize(hosts_.size());
     gathering->questions.resize(hosts_.size());
     gathering->shards_left_count = hosts_.size();
@@ -175,11 +174,12 @@ void LunTable::gather_some(const std::shared_ptr<Gathering>& gathering, std::siz
         }
         asio::post(environment_.context, [this, gathering, shard_index, questions,
                                           shown = std::move(shown), of_shard]() mutable {
+            const std::vector<Interface> interfaces = hosts_[shard_index]->interfaces();
             for (std::size_t i = 0; i < questions.size(); ++i) {
                 LunStatus& lun = gathering->status.luns[questions[i].lun_index];
                 if (shown[i]) {
                     lun.entry.state = device_state_text(shown[i]->device.state);
-                    add_paths(lun.entry, *shown[i], gathering->status.interfaces);
+                    add_paths(lun.entry, *shown[i], interfaces);
                 }
                 lun.show = std::move(shown[i]);
             }
@@ -189,6 +189,7 @@ void LunTable::gather_some(const std::shared_ptr<Gathering>& gathering, std::siz
             }
             gathering->status.shards[shard_index] = std::move(*of_shard);
             if (--gathering->shards_left_count == 0) {
+                gathering->status.interfaces = hosts_.front()->interfaces();
                 gathering->done(std::move(gathering->status));
             }
         });

@@ -57,11 +57,12 @@ class Namespace {
 // The other end of the cable: a plain packet socket.
 class Peer {
   public:
-    Peer() : fd_(socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK, htons(proto::ethertype_aoe))) {
+    explicit Peer(const char* interface = "far0")
+        : fd_(socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK, htons(proto::ethertype_aoe))) {
         sockaddr_ll address{};
         address.sll_family = AF_PACKET;
         address.sll_protocol = htons(proto::ethertype_aoe);
-        address.sll_ifindex = static_cast<int>(if_nametoindex("far0"));
+        address.sll_ifindex = static_cast<int>(if_nametoindex(interface));
         const int buffer_bytes = 64 << 20;
         setsockopt(fd_, SOL_SOCKET, SO_RCVBUFFORCE, &buffer_bytes, sizeof(buffer_bytes));
         REQUIRE(bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);

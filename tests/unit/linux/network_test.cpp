@@ -374,6 +374,60 @@ TEST_CASE("interfaces that cannot be used are refused with the reason") {
           ExitCode::usage);
 }
 
+TEST_CASE("an interface that comes after the shard was opened is used, named then or added later") {
+    const Namespace network;
+    if (!network.ready()) {
+        return;
+    }
+    REQUIRE(shell("ip link del near0"));
+    const auto make = [](const std::string& name) {
+        return shell("ip link add " + name + " type veth peer name far" + name +
+                     " && ip link set far" + name + " up && ip link set " + name + " up");
+    };
+    auto shard =
+        Shard::open({.engine = {}, .interfaces = {"near0"}, .interfaces_up = InterfacesUp::later});
+    REQUIRE(shard.has_value());
+    REQUIRE((*shard)->interfaces_down().size() == 1);
+    CHECK((*shard)->interfaces_down().front().why == "there is no such interface");
+    std::vector<std::string> errors;
+    (*shard)->set_error_handler([&](const Error& error) { errors.push_back(error.why); });
+    const auto is_up = [&](std::size_t port) {
+        return [&, port] {
+            const auto statuses = (*shard)->port_statuses();
+            return statuses.size() > port && statuses[port].up;
+        };
+    };
+    CHECK_FALSE((*shard)->run_until(is_up(0), 20ms));
+    REQUIRE(make("near0"));
+    CHECK((*shard)->run_until(is_up(0), 5s));
+
+    REQUIRE(make("near1"));
+    (*shard)->add_interface("near1"); // is there
+    (*shard)->add_interface("near2"); // comes
+    CHECK((*shard)->interfaces_count() == 3);
+    CHECK((*shard)->run_until(is_up(1), 5s));
+    CHECK_FALSE(is_up(2)());
+    REQUIRE(make("near2"));
+    CHECK((*shard)->run_until(is_up(2), 5s));
+    CHECK((*shard)->interface_name({2}) == "near2");
+
+    // A frame on the one that came last reaches the engine, and goes out there.
+    const auto received = [&] { return (*shard)->port_statuses()[2].frames.frames_received; };
+    CHECK(received() == 0);
+    const Peer peer("farnear2");
+    peer.send(1, 60);
+    CHECK((*shard)->run_until([&] { return received() == 1; }, 5s));
+    CHECK((*shard)->port_statuses()[2].frames.frames_sent > 0); // Query Config, when it came up
+
+    // One that becomes what cannot be used is left, and told of.
+    CHECK(errors.empty());
+    REQUIRE(shell("ip link del near1"));
+    REQUIRE(shell("ip tuntap add near1 mode tun"));
+    CHECK((*shard)->run_until([&] { return !errors.empty(); }, 5s));
+    CHECK(errors == std::vector<std::string>{"it is not an Ethernet interface"});
+    CHECK_FALSE(is_up(1)());
+}
+
 TEST_CASE("tasks posted from another thread run on the shard's, and stop ends it") {
     const Namespace network;
     if (!network.ready()) {

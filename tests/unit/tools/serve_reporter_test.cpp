@@ -15,23 +15,26 @@ using initiator::Time;
 
 namespace {
 
+const std::string interface = "eth2";
+
 struct Bench {
     std::vector<LogLine> said;
     std::vector<std::string> lines;
     ServeReporter reporter;
 
     explicit Bench(initiator::Duration fail_after)
-        : reporter({7, 3}, fail_after, sample_interfaces(), [this](const LogLine& line) {
+        : reporter({7, 3}, fail_after, [this](const LogLine& line) {
               said.push_back(line);
               lines.push_back(log_message(line));
           }) {}
 
     void device(Time now, DeviceState state) {
         reporter.handle(
-            now, {.kind = EventKind::device_changed, .address = {7, 3}, .device_state = state});
+            now, {.kind = EventKind::device_changed, .address = {7, 3}, .device_state = state},
+            interface);
     }
     void path(initiator::PathState state) {
-        reporter.handle(Time{5s}, event_of(EventKind::path_changed, state));
+        reporter.handle(Time{5s}, event_of(EventKind::path_changed, state), interface);
     }
     static Event event_of(EventKind kind, initiator::PathState state = {}) {
         return {.kind = kind,
@@ -102,7 +105,7 @@ TEST_CASE("every line says which LUN, and what is done") {
     Bench bench(180s);
     for (const auto kind : {EventKind::identity_conflict, EventKind::target_changed,
                             EventKind::payload_changed, EventKind::capacity_changed}) {
-        bench.reporter.handle(Time{5s}, Bench::event_of(kind));
+        bench.reporter.handle(Time{5s}, Bench::event_of(kind), interface);
     }
     CHECK(bench.lines ==
           std::vector<std::string>{
@@ -113,13 +116,14 @@ TEST_CASE("every line says which LUN, and what is done") {
               "commands are cut to that",
               "7.3: the disk has grown to 4096 bytes; its device is to follow"});
     CHECK(bench.said[1].interface.empty()); // is about no path
-    bench.reporter.handle(Time{5s}, Bench::event_of(EventKind::target_found));
-    bench.reporter.handle(Time{5s}, Bench::event_of(EventKind::probe_answered));
+    bench.reporter.handle(Time{5s}, Bench::event_of(EventKind::target_found), interface);
+    bench.reporter.handle(Time{5s}, Bench::event_of(EventKind::probe_answered), interface);
     CHECK(bench.lines.size() == 4);
 }
 
 TEST_CASE("another target's events are not ours") {
     Bench bench(180s);
-    bench.reporter.handle(Time{1s}, Event{.kind = EventKind::device_changed, .address = {7, 4}});
+    bench.reporter.handle(Time{1s}, Event{.kind = EventKind::device_changed, .address = {7, 4}},
+                          interface);
     CHECK(bench.lines.empty());
 }
