@@ -23,7 +23,7 @@ CommandResult run_config_check(const ConfigCheckOptions& options) {
         report(mistake.text());
     }
     if (!check.mistakes.empty()) {
-        return ExitCode::failed;
+        return check.no_permission ? ExitCode::no_permission : ExitCode::failed;
     }
     const std::string text = fmt::format("{}: {}, {}, {}; no mistake\n", path,
                                          check.file_exists ? "read" : "there is none",

@@ -75,6 +75,11 @@ std::vector<Interface> find_interfaces(const std::vector<std::string>& names) {
     return found;
 }
 
+bool is_interface_name(std::string_view name) {
+    return !name.empty() && name.size() < IFNAMSIZ && name != "." && name != ".." &&
+           name.find_first_of("/: \t\n\v\f\r") == std::string_view::npos;
+}
+
 std::vector<std::string> names_of(const std::vector<Interface>& interfaces) {
     std::vector<std::string> names;
     for (const Interface& interface : interfaces) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace uaoe::tools {
@@ -19,6 +20,10 @@ struct Interface {
 // with a better message). Without names: every Ethernet interface that is up and carries its own
 // traffic, so no loopback, no port of a bridge and no member of a bond.
 [[nodiscard]] std::vector<Interface> find_interfaces(const std::vector<std::string>& names);
+
+// Whether the kernel lets an interface have that name (dev_valid_name() in net/core/dev.c): 1 to 15
+// bytes without space, '/' and ':', not "." nor "..".
+[[nodiscard]] bool is_interface_name(std::string_view name);
 
 [[nodiscard]] std::vector<std::string> names_of(const std::vector<Interface>& interfaces);
 

@@ -2,9 +2,11 @@
 # Frames are lost: uaoe through ublk beside the kernel's own aoe driver, in one boot, with one vblade. Each has a NIC of its
 # own at the same switch, because the kernel's driver takes every answer that arrives, also one to uaoe, for a measure of
 # its round trip. What the switch lost of each one's frames is counted: it must be the same share of both.
-# Nothing is judged by its speed: the last column is the goal.   loss.sh SECONDS
+# Nothing is judged by its speed: the last column is the goal.   loss.sh SECONDS PERCENT...
 . "$(dirname "$0")/lib.sh"
 seconds=$1
+shift
+percents=("$@")
 mtu=9000
 
 load ublk_drv sch_netem bridge
@@ -51,14 +53,14 @@ measure() {
 
 # The emulator gets warm.
 for driver in aoe ublk; do warm_up "${devices[$driver]}"; done
-for percent in 0 0.1 1 5; do
+for percent in "${percents[@]}"; do
     for driver in aoe ublk; do measure $driver $percent; done
 done
 
 echo
 echo "MTU $mtu, jobs of $seconds s (the first $((seconds * 4)) s): requests a second, and the longest of each in ms"
 printf '%7s  %-14s %9s %9s %9s %9s %9s  %s\n' 'loss, %' job aoe ublk ublk/aoe 'aoe, ms' 'ublk, ms' goal
-for percent in 0 0.1 1 5; do
+for percent in "${percents[@]}"; do
     for job in "${jobs[@]}"; do
         name=${job%% *} goal=''
         [ "$name" = randread_qd1 ] && goal=${goals[$percent]:-}
@@ -75,7 +77,8 @@ done | tee table
 echo
 
 # The share that was lost is that of a binomial distribution: 6 standard deviations are never seen.
-for percent in 0.1 1 5; do
+for percent in "${percents[@]}"; do
+    [ "$percent" != 0 ] || continue
     for driver in aoe ublk; do
         awk -v p=$percent -v d=$driver '
             $1 == d && $2 == p { passed += $3; lost += $4 }

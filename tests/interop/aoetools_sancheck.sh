@@ -56,14 +56,7 @@ model -i t0 --payload-limit 5000
 compare "a switch that drops large frames"
 matches "of which is said" 'The path i0->[0-9a-f]{12} is only capable of 4608 byte payloads' "$(grep path ours.txt)"
 end_models
-ip -n "$bridge_ns" link add bridge mtu 9000 type bridge
-for port in "x0 $initiator_ns" "x1 $initiator_ns" "y0 $target_ns"; do
-    read -r name namespace <<<"$port"
-    ip link add "$name" netns "$namespace" mtu 9000 type veth peer name "b$name" netns "$bridge_ns" mtu 9000
-    ip -n "$bridge_ns" link set "b$name" master bridge up
-    ip -n "$namespace" link set "$name" up
-done
-ip -n "$bridge_ns" link set bridge up
+make_switch 9000 "x0 $initiator_ns" "x1 $initiator_ns" "y0 $target_ns"
 model -i y0
 compare "two interfaces here, one there"
 matches "of which is said" 'Mismatched number' "$(grep Mismatched ours.txt)"

@@ -115,14 +115,7 @@ check 0 "" # whoever named no interface did not say that each should reach somet
 end_models
 
 # A switch with two ports of the host, and one of the target.
-ip -n "$bridge_ns" link add bridge mtu 9000 type bridge
-for port in "x0 $initiator_ns" "x1 $initiator_ns" "y0 $target_ns"; do
-    read -r name namespace <<<"$port"
-    ip link add "$name" netns "$namespace" mtu 9000 type veth peer name "b$name" netns "$bridge_ns" mtu 9000
-    ip -n "$bridge_ns" link set "b$name" master bridge up
-    ip -n "$namespace" link set "$name" up
-done
-ip -n "$bridge_ns" link set bridge up
+make_switch 9000 "x0 $initiator_ns" "x1 $initiator_ns" "y0 $target_ns"
 model -i y0 --size 1M
 check 1 uneven_paths -i x0 -i x1
 same "how uneven" "2 interfaces here reach 1 port of the target" "$(finding what)"

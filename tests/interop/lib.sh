@@ -72,6 +72,20 @@ make_wire() {
     ip -n "$initiator_ns" link set "i$1" up
 }
 
+# make_switch MTU "INTERFACE NAMESPACE"...: a switch between those, which it makes.
+make_switch() {
+    local mtu=$1 port name namespace
+    shift
+    ip -n "$bridge_ns" link add bridge mtu "$mtu" type bridge
+    for port in "$@"; do
+        read -r name namespace <<<"$port"
+        ip link add "$name" netns "$namespace" mtu "$mtu" type veth peer name "b$name" netns "$bridge_ns" mtu "$mtu"
+        ip -n "$bridge_ns" link set "b$name" master bridge up
+        ip -n "$namespace" link set "$name" up
+    done
+    ip -n "$bridge_ns" link set bridge up
+}
+
 # make_lossy_wire NUMBER MTU [BRIDGE-OPTION...]: as make_wire, and lossy_bridge forwards between the two ends. Its side a
 # is the initiator's: a_to_b are requests, b_to_a answers.
 bridge_pids=()

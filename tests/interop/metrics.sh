@@ -202,7 +202,7 @@ for listen in 0.0.0.0:9790 192.168.1.1:9790 '[::]:9790' '[2001:db8::1]:9790'; do
     echo "metrics_listen = \"$listen\"" >etc/uaoe.toml
     # Where the machine does not let uaoed protect itself it says so, in lines of their own.
     refused "metrics on $listen" 1 'line 1, column 18: metrics_listen is not a loopback address' in_initiator timeout 20 \
-        bash -c '"$@" 2> >(grep -v CAP_SYS_RESOURCE >&2)' x "$UAOED" -c "$work/etc/uaoe.toml" -i i0 --control "$control"
+        bash -c '"$@" 2>said; status=$?; grep -v CAP_SYS_RESOURCE said >&2; exit $status' x "$UAOED" -c "$work/etc/uaoe.toml" -i i0 --control "$control"
     refused "config-check of $listen" 1 'uaoe.toml:1:18: metrics_listen is not a loopback' "$UAOE" config-check -c etc/uaoe.toml
 done
 for listen in 127.0.0.1 127.0.0.1:0 127.0.0.1:65536 127.0.0.1:x ::1:9790 localhost host:80 metrics.sock; do

@@ -296,7 +296,7 @@ said 1 'none\.toml.*No such file' uaoe config-check -c none.toml
 said 1 'folder' uaoe config-check -c folder
 said 1 '^wrong\.toml:1:1: ' uaoe config-check -c wrong.toml
 said 1 '^bytes\.toml:1:1: ' uaoe config-check -c bytes.toml
-said 1 'right\.toml.*Permission denied' "${nobody[@]}" ./for-all config-check -c right.toml
+said 5 'right\.toml.*Permission denied' "${nobody[@]}" ./for-all config-check -c right.toml
 # uaoed logs: what it lacks where it may not do all that it wants to, and then why it ends.
 ends() {
     local code=$1 pattern=$2 status=0
@@ -309,7 +309,7 @@ ends() {
 }
 ends 1 'none\.toml.*No such file' -c none.toml --control run/control.sock
 ends 1 'wrong\.toml, line 1, column 1' -c wrong.toml --control run/control.sock
-ends 1 'eth77.*no such interface' -i eth77 --control run/control.sock
+ends 2 'no interface can have the name "abcdefghijklmnop"' -i abcdefghijklmnop --control run/control.sock
 ends 1 'Not a directory' -i i0 --control wrong.toml/control.sock
 said 1 'statistics.*No such file' "${ours[@]}" uaoe serve 1.0 -i i0 --nbd-socket x.sock --stats none/s.json
 said 1 'statistics.*directory' "${ours[@]}" uaoe serve 1.0 -i i0 --nbd-socket x.sock --stats folder

@@ -3,6 +3,7 @@
 
 #include "tools/command_line_parts.hpp"
 #include "tools/control_protocol.hpp"
+#include "tools/interface.hpp"
 
 #include <algorithm>
 #include <sstream>
@@ -47,7 +48,13 @@ parse_daemon_command_line(const std::vector<std::string>& arguments) {
            "Ethernet interface, instead of the configuration's; may be given several times. "
            "Without any: all that are up")
         ->allow_extra_args(false)
-        ->check(not_empty("an interface needs a name"))
+        ->check(CLI::Validator(
+            [](const std::string& name) {
+                return is_interface_name(name) ? std::string()
+                                               : "no interface can have the name \"" + name +
+                                                     "\"; `ip link` lists those there are";
+            },
+            ""))
         ->type_name("IF");
     app.add_option("--control", options.control_path,
                    "Control socket; what a restarted uaoed needs is kept in its folder")

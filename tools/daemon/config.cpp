@@ -1,6 +1,8 @@
 // TOML to DaemonConfig. The only place that sees toml++.
 #include "tools/daemon/config.hpp"
 
+#include "tools/interface.hpp"
+
 #include <algorithm>
 #include <array>
 #include <fmt/format.h>
@@ -128,7 +130,11 @@ constexpr auto top_keys = std::to_array<Key<DaemonConfig>>({
              refuse(node, "interfaces is a list: [\"eth1\", \"eth2\"]");
          }
          for (const toml::node& name : *names) {
-             config.interfaces.push_back(string_of(name, "an interface"));
+             std::string text = string_of(name, "an interface");
+             if (!is_interface_name(text)) {
+                 refuse(name, "no interface can have that name; `ip link` lists those there are");
+             }
+             config.interfaces.push_back(std::move(text));
          }
      }},
     {"shards",

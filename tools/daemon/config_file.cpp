@@ -61,6 +61,7 @@ bool check_file(const std::string& path, bool required, ConfigCheck& check) {
     if (!text) {
         if (text.error() != ENOENT || required) {
             check.mistakes.push_back({.file = path, .why = unreadable(text.error())});
+            check.no_permission = check.no_permission || text.error() == EACCES;
         }
         return false;
     }
@@ -109,6 +110,8 @@ ConfigCheck check_config(const std::string& path, bool required) {
     const auto drop_ins = drop_ins_of(path);
     if (!drop_ins) {
         check.mistakes.push_back({.file = drop_in_folder(path), .why = drop_ins.error().message()});
+        check.no_permission =
+            check.no_permission || drop_ins.error() == std::errc::permission_denied;
         return check;
     }
     for (const std::string& drop_in : *drop_ins) {

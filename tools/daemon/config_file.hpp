@@ -23,6 +23,7 @@ inline constexpr const char* config_path_default = "/etc/uaoe/uaoe.toml";
 // The same files, all of them, whatever is wrong with one.
 struct ConfigCheck {
     std::vector<ConfigMistake> mistakes; // none: read_config() takes it
+    bool no_permission = false;          // to read one of them
     bool file_exists = false;            // `path` itself
     std::size_t drop_ins_count = 0;
     DaemonConfig config; // what there is without the files that have mistakes

@@ -1,36 +1,13 @@
 // The command lines of config, mask and reserve.
-#include "tools/command_line.hpp"
+#include "command_line_support.hpp"
 
 #include <doctest/doctest.h>
-
-#include <algorithm>
 
 using namespace uaoe;
 using namespace uaoe::tools;
 using namespace std::chrono_literals;
 
 namespace {
-
-template <class Options>
-Options parsed(const std::vector<std::string>& arguments) {
-    const auto result = parse_command_line(arguments);
-    REQUIRE(result.has_value());
-    REQUIRE(std::holds_alternative<Options>(*result));
-    return std::get<Options>(*result);
-}
-
-std::string refusal(const std::vector<std::string>& arguments) {
-    const auto result = parse_command_line(arguments);
-    REQUIRE_FALSE(result.has_value());
-    CHECK(result.error().exit_code == ExitCode::usage);
-    CHECK(result.error().output.empty());
-    CHECK(std::ranges::count(result.error().error, '\n') == 0);
-    return result.error().error;
-}
-
-bool contains(const std::string& text, const char* part) {
-    return text.find(part) != std::string::npos;
-}
 
 const std::string mac_text = "02:00:00:00:00:07";
 constexpr proto::MacAddress mac{{2, 0, 0, 0, 0, 7}};

@@ -1,40 +1,13 @@
 // The command line: what is taken, what is refused, and how.
-#include "tools/command_line.hpp"
+#include "command_line_support.hpp"
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
 #include <sstream>
 
 using namespace uaoe;
 using namespace uaoe::tools;
 using namespace std::chrono_literals;
-
-namespace {
-
-template <class Options>
-Options parsed(const std::vector<std::string>& arguments) {
-    const auto result = parse_command_line(arguments);
-    REQUIRE(result.has_value());
-    REQUIRE(std::holds_alternative<Options>(*result));
-    return std::get<Options>(*result);
-}
-
-std::string refusal(const std::vector<std::string>& arguments) {
-    const auto result = parse_command_line(arguments);
-    REQUIRE_FALSE(result.has_value());
-    CHECK(result.error().exit_code == ExitCode::usage);
-    CHECK(result.error().output.empty());
-    CHECK_FALSE(result.error().error.empty());
-    CHECK(std::ranges::count(result.error().error, '\n') == 0);
-    return result.error().error;
-}
-
-bool contains(const std::string& text, const char* part) {
-    return text.find(part) != std::string::npos;
-}
-
-} // namespace
 
 TEST_CASE("discover: defaults and everything at once") {
     const auto plain = parsed<DiscoverOptions>({"discover"});

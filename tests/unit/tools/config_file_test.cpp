@@ -99,6 +99,8 @@ TEST_CASE("a mistake is named with its line and column") {
     CHECK(refusal("shards = 0\n").starts_with("x.toml, line 1, column 10"));
     CHECK(refusal("shards = 1.5\n").starts_with("x.toml, line 1, column 10"));
     CHECK(refusal("interfaces = \"eth1\"\n").starts_with("x.toml, line 1"));
+    CHECK(refusal("interfaces = [\"eth1\",\n\"eth 1\"]\n")
+              .starts_with("x.toml, line 2, column 1: no interface can have that name"));
     CHECK(refusal("busy_poll_us = 100001\n").starts_with("x.toml, line 1, column 16"));
     CHECK(refusal("link = \"raw\"\n").starts_with("x.toml, line 1, column 8"));
     CHECK(refusal("[[lun]]\naddress = \"1.255\"\n").starts_with("x.toml, line 2, column 11"));

@@ -46,14 +46,7 @@ TEST_CASE("the list as lines is what was sent") {
 }
 
 TEST_CASE("one LUN with its paths") {
-    ShowStatus status{.device = {},
-                      .target = sample_target(),
-                      .counters = {},
-                      .front_end = "ublk",
-                      .device_name = "/dev/ublkb0"};
-    status.device.info.address = {7, 3};
-    status.device.info.identify = status.target.identify;
-    status.device.info.sectors = {4096};
+    ShowStatus status = sample_status();
     status.device.fenced_writes = 42;
     status.device.operations[0] = {.requests = 12345, .bytes = 1U << 20U, .errors = 6};
     status.device.operations[0].latency.add(100us);

@@ -1,4 +1,4 @@
-// Which interfaces that come later are taken up.
+// Which interfaces that come later are taken up, and what can be the name of one.
 #include "tools/daemon/interface_watch.hpp"
 
 #include <doctest/doctest.h>
@@ -35,4 +35,13 @@ TEST_CASE("one that was gone between two looks has not settled") {
     CHECK_FALSE(settled.is_unsettled());
     CHECK(settled.look(named({"veth1"})).empty());
     CHECK(settled.is_unsettled());
+}
+
+TEST_CASE("names that the kernel would let an interface have") {
+    for (const char* name : {"eth1", "enp129s0f0np0.7", "br-0", "a", "..."}) {
+        CHECK_MESSAGE(is_interface_name(name), name);
+    }
+    for (const char* name : {"", "enp129s0f0np0.70", ".", "..", "eth/1", "eth 1", "eth:1", "e\n"}) {
+        CHECK_MESSAGE(!is_interface_name(name), name);
+    }
 }

@@ -49,13 +49,9 @@ TEST_CASE("a path on an interface that is not known breaks nothing") {
 }
 
 TEST_CASE("show --json has the promised keys") {
-    ShowStatus status{.device = {},
-                      .target = sample_target(),
-                      .counters = {},
-                      .front_end = "nbd-socket",
-                      .device_name = "nbd+unix:///7.3?socket=/x"};
-    status.device.info.address = {7, 3};
-    status.device.info.sectors = {4096};
+    ShowStatus status = sample_status();
+    status.front_end = "nbd-socket";
+    status.device_name = "nbd+unix:///7.3?socket=/x";
     status.device.operations[1] = {.requests = 5, .bytes = 2560, .errors = 1};
     status.device.fenced_writes = 2;
     const std::string text = show_json(status, sample_interfaces());

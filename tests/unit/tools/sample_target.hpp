@@ -1,10 +1,13 @@
-// A target for tests of what is printed about it.
+// A target, and a LUN on it, for tests of what is printed about them.
 #pragma once
 
 #include "initiator/status.hpp"
 #include "tools/interface.hpp"
+#include "tools/json_text.hpp"
 
 #include <algorithm>
+#include <sstream>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -47,6 +50,28 @@ inline initiator::TargetStatus sample_target() {
 inline std::vector<Interface> sample_interfaces() {
     return {{.name = "eth1", .mac = {{2, 0, 0, 0, 0, 1}}},
             {.name = "eth2", .mac = {{2, 0, 0, 0, 0, 2}}}};
+}
+
+// The target's LUN of 2 MiB, attached.
+inline ShowStatus sample_status() {
+    ShowStatus status{.device = {},
+                      .target = sample_target(),
+                      .counters = {},
+                      .front_end = "ublk",
+                      .device_name = "/dev/ublkb0"};
+    status.device.info.address = status.target.address;
+    status.device.info.identify = status.target.identify;
+    status.device.info.sectors = {4096};
+    return status;
+}
+
+inline std::vector<std::string> lines_of(const std::string& text) {
+    std::vector<std::string> lines;
+    std::istringstream stream(text);
+    for (std::string line; std::getline(stream, line);) {
+        lines.push_back(line);
+    }
+    return lines;
 }
 
 } // namespace uaoe::tools

@@ -31,15 +31,6 @@ constexpr std::size_t terminal_columns = 80;
 constexpr std::size_t luns_count = 200;
 constexpr std::uint64_t largest_bytes = (std::uint64_t{1} << 48U) * 512; // of LBA48
 
-std::vector<std::string> lines_of(const std::string& text) {
-    std::vector<std::string> lines;
-    std::istringstream stream(text);
-    for (std::string line; std::getline(stream, line);) {
-        lines.push_back(line);
-    }
-    return lines;
-}
-
 void check_width(const std::string& text) {
     for (const std::string& line : lines_of(text)) {
         CHECK_MESSAGE(line.size() <= terminal_columns, line);
@@ -318,14 +309,7 @@ TEST_CASE("list: one LUN, and 200") {
 }
 
 TEST_CASE("show: one path, and 200") {
-    ShowStatus status{.device = {},
-                      .target = sample_target(),
-                      .counters = {},
-                      .front_end = "ublk",
-                      .device_name = "/dev/ublkb0"};
-    status.device.info.address = {7, 3};
-    status.device.info.identify = status.target.identify;
-    status.device.info.sectors = {4096};
+    ShowStatus status = sample_status();
     status.device.operations[0] = {.requests = 12345, .bytes = 1U << 20U, .errors = 6};
     status.device.operations[0].latency.add(100us);
     status.target.paths.resize(1);

@@ -52,15 +52,6 @@ TopSample sample(std::uint64_t times) {
             .luns = {lun_of(1, 0, times), waiting}};
 }
 
-std::vector<std::string> lines_of(const std::string& text) {
-    std::vector<std::string> lines;
-    std::istringstream stream(text);
-    for (std::string line; std::getline(stream, line);) {
-        lines.push_back(line);
-    }
-    return lines;
-}
-
 } // namespace
 
 TEST_CASE("one LUN at work and one that waits, with their paths, in 80 columns") {
@@ -134,12 +125,7 @@ TEST_CASE("a daemon that was started anew counts from zero") {
 }
 
 TEST_CASE("samples are what the daemon's status says") {
-    ShowStatus show{.device = {},
-                    .target = sample_target(),
-                    .counters = {},
-                    .front_end = "ublk",
-                    .device_name = "/dev/ublkb0"};
-    show.device.info.address = {7, 3};
+    ShowStatus show = sample_status();
     show.device.operations[0] = {.requests = 5, .bytes = 4096, .errors = 1};
     show.device.operations[0].latency.add(5us);
     show.device.operations[1] = {.requests = 2, .bytes = 512, .errors = 0};
