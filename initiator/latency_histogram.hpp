@@ -40,7 +40,7 @@ class LatencyHistogram {
     [[nodiscard]] static constexpr std::size_t index_of(std::uint64_t us) {
         const std::uint64_t clamped = std::min(us, bound_us_max);
         const auto shift = 61U - static_cast<unsigned>(std::countl_zero(clamped | 4U));
-        return 4U * shift + static_cast<std::size_t>(clamped >> shift);
+        return std::size_t{4} * shift + static_cast<std::size_t>(clamped >> shift);
     }
 
     [[nodiscard]] const std::array<std::uint64_t, buckets_count>& counts() const { return counts_; }

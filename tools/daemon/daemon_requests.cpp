@@ -24,11 +24,11 @@ void Daemon::State::handle(const ControlRequest& request, ControlServer::Reply r
                                     .what_to_do = "try again when it runs",
                                     .exit_code = ExitCode::daemon_unreachable}));
     } else if (const auto* const attach = std::get_if<AttachRequest>(&request)) {
-        handle_attach(*attach, std::move(reply), std::move(is_gone));
+        handle_attach(*attach, reply, std::move(is_gone));
     } else if (const auto* const detach = std::get_if<DetachRequest>(&request)) {
         table_.detach(*detach, std::move(reply));
     } else if (const auto* const show = std::get_if<ShowRequest>(&request)) {
-        table_.show(show->target, std::move(reply));
+        table_.show(show->target, reply);
     } else if (std::holds_alternative<AttachAllRequest>(request)) {
         handle_attach_all(reply);
     } else if (const auto* const revalidate = std::get_if<RevalidateRequest>(&request)) {
@@ -47,7 +47,7 @@ void Daemon::State::handle(const ControlRequest& request, ControlServer::Reply r
     }
 }
 
-void Daemon::State::handle_attach(const AttachRequest& request, ControlServer::Reply reply,
+void Daemon::State::handle_attach(const AttachRequest& request, const ControlServer::Reply& reply,
                                   ControlServer::IsGone is_gone) {
     const auto configured = config_.luns.find(request.address);
     LunOptions options = configured != config_.luns.end() ? configured->second : config_.defaults;

@@ -69,7 +69,7 @@ class Daemon::State {
     // ---- daemon_requests.cpp: what the control socket and the metrics' are asked ----
     void handle(const ControlRequest& request, ControlServer::Reply reply,
                 ControlServer::IsGone is_gone);
-    void handle_attach(const AttachRequest& request, ControlServer::Reply reply,
+    void handle_attach(const AttachRequest& request, const ControlServer::Reply& reply,
                        ControlServer::IsGone is_gone);
     void handle_attach_all(const ControlServer::Reply& reply);
     void handle_interfaces(const InterfacesRequest& request, const ControlServer::Reply& reply);

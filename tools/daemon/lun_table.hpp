@@ -45,7 +45,7 @@ class LunTable {
     void recover(const LunState& state);
     void detach(const DetachRequest& request, Reply reply);
     void list(Reply reply);
-    void show(const std::string& target, Reply reply);
+    void show(const std::string& target, const Reply& reply);
     // Broadcasts, and tells what is there some two seconds later. `looks_count` is for itself.
     void sight_targets(std::function<void(std::vector<initiator::TargetStatus>)> done,
                        int looks_count = 0);

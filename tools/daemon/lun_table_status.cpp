@@ -95,7 +95,7 @@ Error LunTable::not_attached(proto::Address address) {
             .exit_code = ExitCode::no_such_target};
 }
 
-void LunTable::show(const std::string& target, Reply reply) {
+void LunTable::show(const std::string& target, const Reply& reply) {
     const auto found = find(target);
     if (found == entries_.end()) {
         reply(std::unexpected(no_such_lun(target)));
