@@ -7,7 +7,6 @@
 # one, san0. The ends of uaoe's wires are in the namespace `here`: the kernel's aoe driver looks at every AoE frame that
 # arrives outside of namespaces, whichever interfaces it was given. Every target serves the same file in the guest's memory.
 declare -A devices initiators targets
-disk_mib=128
 address_here=10.9.0.1 address_there=10.9.0.2
 config=/sys/kernel/config
 
