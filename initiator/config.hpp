@@ -51,7 +51,10 @@ struct EngineConfig {
     Duration settle = 1s;
 
     Duration discover_interval = 60s; // Query Config broadcasts; 0 = only when discover() is called
-    Duration probe_interval = 1s;     // of a path that does not answer
+    // After a port came up it is done again so soon, then after twice as long each time, up to
+    // discover_interval: a switch may not forward yet (IEEE 802.1D: for 30 s), a frame may be lost.
+    Duration discover_first = 1s;
+    Duration probe_interval = 1s; // of a path that does not answer
     // A path that carries less than its MTU and its target allow is tried with that much again. 0:
     // what they allow is believed, and no path is probed.
     Duration payload_retry = 60s;

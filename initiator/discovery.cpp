@@ -41,6 +41,9 @@ void Engine::State::handle_port(Time now, PortIndex index, const PortState& stat
     const bool went_down = port.state.up && !state.up;
     const bool came_up = !port.state.up && state.up;
     port.state = state;
+    if (came_up) {
+        discover_wait = std::min(config.discover_first, config.discover_interval);
+    }
     if (!state.up && port.wants_discover) {
         port.wants_discover = false;
         --discovers_wanted_count;
@@ -81,8 +84,13 @@ void Engine::State::discover(Time now) {
         }
     }
     if (config.discover_interval > Duration::zero()) {
-        timers.arm(discover_timer, now + config.discover_interval);
+        timers.arm(discover_timer, now + discover_wait);
     }
+}
+
+void Engine::State::repeat_discover(Time now) {
+    discover_wait = std::min(discover_wait * 2, config.discover_interval);
+    discover(now);
 }
 
 bool Engine::State::probe(proto::Address address) {

@@ -64,10 +64,12 @@ Engine::State::State(const EngineConfig& engine_config)
       commands_reserved_for_splits(commands_reserved_for_identify), fences(config.fences_count_max),
       scratch_blocks(scratch_blocks_count),
       query_generation(static_cast<std::uint16_t>(config.tag_generation_first)),
+      discover_wait(std::min(config.discover_first, config.discover_interval)),
       administration(config.shard_index, config.tag_generation_first, config.linger),
       events(events_count_max) {
     UAOE_ASSERT(config.shard_index < tag_shards_max);
     UAOE_ASSERT(config.rto_min > Duration::zero() && config.rto_max >= config.rto_min);
+    UAOE_ASSERT(config.discover_first > Duration::zero());
     UAOE_ASSERT(config.window_frames_initial >= 1 && config.window_frames_max >= 1);
     for (std::uint32_t i = 0; i < devices.size(); ++i) {
         devices[i].index = i;

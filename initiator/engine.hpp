@@ -79,7 +79,7 @@ class Engine {
 
     // ---- commands ----
     // Broadcasts Query Config on every port that is up, now (and every discover_interval if that is
-    // set).
+    // set, more often after a port came up: discover_first).
     void discover(Time now);
     // Asks every path of a target for its configuration (a frame that touches no data); each answer
     // is an Event probe_answered. False when there is no such target.

@@ -31,6 +31,7 @@ struct Engine::State {
     // ---- discovery.cpp: the target table, Query Config, IDENTIFY, which paths may carry data ----
     void handle_port(Time now, PortIndex port, const PortState& state);
     void discover(Time now);
+    void repeat_discover(Time now);
     bool probe(proto::Address address);
     bool revalidate(Time now, proto::Address address);
     void handle_query_config(Time now, PortIndex port, const proto::Frame& frame);
@@ -215,6 +216,7 @@ struct Engine::State {
     std::uint32_t burst_count = 0;      // frames in a row from the first ready device
     std::uint16_t query_generation = 0;
     std::uint32_t discovers_wanted_count = 0; // ports with wants_discover
+    Duration discover_wait;                   // from one to the next
 
     Administration administration;
 

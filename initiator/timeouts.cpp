@@ -55,7 +55,7 @@ void Engine::State::handle_timeout(Time now) {
             handle_device_timer(now, *static_cast<DeviceEntry*>(timer->owner));
             break;
         case TimerKind::discover:
-            discover(now);
+            repeat_discover(now);
             break;
         case TimerKind::seek:
             seek(now, *static_cast<Target*>(timer->owner));

@@ -22,14 +22,33 @@ TEST_CASE(
     CHECK(sent[0].port != sent[1].port);
 }
 
-TEST_CASE("discover is repeated at its interval") {
-    Bench bench({.discover_interval = 60s});
+// The seconds of `end` in which Query Config is broadcast. Others may call for it meanwhile.
+std::vector<int> seconds_of_broadcasts(Bench& bench, int end) {
+    std::vector<int> seconds;
+    for (int second = 0; second < end; ++second) {
+        for (const SentFrame& frame : bench.take_sent()) {
+            CHECK(frame.frame.destination == proto::broadcast_mac);
+            seconds.push_back(second);
+        }
+        bench.advance(1s);
+    }
+    return seconds;
+}
+
+TEST_CASE("discover is repeated, soon after a port came up, and then at its interval") {
+    Bench bench({.discover_interval = 20s});
     bench.engine.discover(bench.now);
-    CHECK(bench.take_sent().size() == 1);
-    bench.advance(59s);
-    CHECK(bench.take_sent().empty());
-    bench.advance(2s);
-    CHECK(bench.take_sent().size() == 1);
+    CHECK(seconds_of_broadcasts(bench, 56) == std::vector<int>{0, 1, 3, 7, 15, 31, 51});
+    bench.set_port(0, false);
+    bench.set_port(0, true);
+    bench.engine.discover(bench.now);
+    CHECK(seconds_of_broadcasts(bench, 56) == std::vector<int>{0, 1, 3, 7, 15, 31, 51});
+}
+
+TEST_CASE("an interval of zero is none, also after a port came up") {
+    Bench bench({.discover_interval = 0s});
+    bench.engine.discover(bench.now);
+    CHECK(seconds_of_broadcasts(bench, 70) == std::vector<int>{0});
 }
 
 TEST_CASE(
