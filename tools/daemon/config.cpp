@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <toml++/toml.h>
+#include <tuple>
 #include <utility>
 
 namespace uaoe::tools {
@@ -45,8 +46,8 @@ class Mistakes {
     [[nodiscard]] bool empty() const { return all_.empty(); }
 
     [[nodiscard]] std::vector<ConfigMistake> by_place(const std::string& file) {
-        std::ranges::stable_sort(all_, {}, [](const Mistake& mistake) {
-            return std::pair(mistake.at.line, mistake.at.column);
+        std::ranges::sort(all_, {}, [](const Mistake& mistake) {
+            return std::tie(mistake.at.line, mistake.at.column, mistake.why);
         });
         std::vector<ConfigMistake> mistakes;
         for (Mistake& mistake : all_) {
