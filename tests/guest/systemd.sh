@@ -6,7 +6,6 @@
 #                    shuts down all the same
 #   without_targets  it boots without them; the package is purged
 #   systemd.sh STAGE FOLDER KERNEL PACKAGES    (the last two: folders that fetch-kernel and tests/packages.sh made)
-# No tests yet: they have not passed one after the other.
 # This part runs on the host, and systemd_stage.sh in the guest. The guest's NIC is a tap device in a network namespace,
 # where vblade is, too.
 set -euo pipefail
