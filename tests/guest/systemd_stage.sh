@@ -14,8 +14,13 @@ sums=/root/sums # outlives the boot
 
 # shellcheck disable=SC2317 # called by the trap
 tell() {
-    local status=$?
+    local status=$? complaints
     trap - EXIT
+    complaints=$(kernel_complaints) || true
+    if [ -n "$complaints" ]; then
+        echo "FAILED: the kernel complains: $complaints"
+        status=1
+    fi
     if [ "$status" -ne 0 ]; then
         systemctl --failed --no-pager --plain | head -n 10
         systemctl list-jobs --no-pager | head -n 20
@@ -35,6 +40,7 @@ other_pid() { local pid; pid=$(main_pid) && [ "$pid" != 0 ] && [ "$pid" != "$1" 
 is_mounted() { mountpoint -q /mnt/disk && mountpoint -q /mnt/pair; }
 pair() { basename "$(readlink -f /dev/md/pair)"; }
 array_state() { cat "/sys/block/$(pair)/md/array_state"; }
+luns() { uaoe list | awk '$2 ~ "^/dev/" {print $1}' | xargs; }
 # md writes that an array is clean that long after the last write to it.
 clean_after() { echo "$1" >"/sys/block/$(pair)/md/safe_mode_delay"; }
 no_io_errors() { ! dmesg | grep -aE 'I/O error|EXT4-fs error' || fail "the kernel reports I/O errors"; }
@@ -93,7 +99,7 @@ install() {
 
     step "an upgrade under load"
     upgrade_under_load
-    step "a removal"
+    step "a removal" # aoetools' names go, the initiator stays
     dpkg -r uaoe-aoetools uaoe >dpkg.txt 2>&1 && fail "the package went away under a mounted file system"
     matches "a removal is refused" 'is busy' "$(grep busy dpkg.txt | head -n 1)"
     is_mounted && same "uaoed after that" active "$(systemctl is-active uaoed)"
@@ -152,8 +158,8 @@ mounted() {
     same "uaoed after a reload" "$before" "$(main_pid)"
     rm /etc/uaoe/uaoe.d/new.toml
 
-    step "arrays are stopped"
-    arrays_are_stopped
+    step "devices are released"
+    devices_are_released
 
     # A uaoed that hangs is ended and started again, and nobody sees an error.
     mkdir -p /run/systemd/system/uaoed.service.d
@@ -186,25 +192,37 @@ mounted() {
     sleep 3
 }
 
-# stop-arrays stops what is used no more, and waits until the rest is clean.
-arrays_are_stopped() {
+# release-devices stops what was written to and is used no more, waits until the rest is clean, and detaches what is not used.
+devices_are_released() {
     clean_after 2
     touch /mnt/pair/file
     sync -f /mnt/pair
     same "an array just after a write" active "$(array_state)"
-    /lib/uaoe/stop-arrays --now
-    same "the same, mounted, after stop-arrays" clean "$(array_state)"
+    /lib/uaoe/release-devices --now
+    same "the same, mounted, when devices are released" clean "$(array_state)"
+    same "LUNs" "1.0 1.1 1.2" "$(luns)"
+
     clean_after 60
     touch /mnt/pair/file
     umount /mnt/pair
     same "an array just after it was unmounted" active "$(array_state)"
-    /lib/uaoe/stop-arrays
-    same "the same, after stop-arrays, while the machine does not go down" active "$(array_state)"
-    /lib/uaoe/stop-arrays --now
+    /lib/uaoe/release-devices
+    same "the same, when the machine does not go down" active "$(array_state)"
+    /lib/uaoe/release-devices --now
     ! grep '^md' /proc/mdstat || fail "the array is not stopped"
-    same "its members" "clean clean" "$(mdadm --examine /dev/etherd/e1.1 /dev/etherd/e1.2 | awk '$1 == "State" {print $3}' | xargs)"
-    mdadm --assemble /dev/md/pair >mdadm.txt 2>&1 || fail "mdadm: $(cat mdadm.txt)"
+    same "LUNs, when devices are released" "1.0" "$(luns)"
+
+    systemctl restart uaoed
+    is_assembled() { [ "$(array_state 2>/dev/null)" = read-auto ]; }
+    wait_until 60 is_assembled || fail "there is no array after a restart: $(cat /proc/mdstat)"
     udevadm settle
+    same "the array's members" "clean clean" "$(mdadm --examine /dev/etherd/e1.1 /dev/etherd/e1.2 | awk '$1 == "State" {print $3}' | xargs)"
+    # Linux 6.12 would stop it while it is read.
+    in_background reader dd if=/dev/md/pair of=/dev/null iflag=direct bs=4k status=none
+    /lib/uaoe/release-devices --now
+    same "an array that nothing was written to, when devices are released" read-auto "$(array_state)"
+    wait "$background_pid" || fail "reading it failed: $(cat reader.log)"
+    same "LUNs" "1.0 1.1 1.2" "$(luns)"
     mount /mnt/pair
     files_are_right "the array assembled again"
 }
@@ -226,12 +244,12 @@ without_targets() {
     systemctl enable -q --now uaoed
     wait_until 60 answers || fail "uaoed does not answer"
 
-    step "the packages are purged"
+    step "the package is purged"
     local left
-    dpkg -L uaoe uaoe-aoetools | while read -r left; do
+    dpkg -L uaoe | while read -r left; do
         [[ $left == */uaoe* ]] || [ ! -d "$left" ] && echo "$left"
     done >contents.txt || true
-    package "purge" --purge uaoe-aoetools uaoe
+    package "purge" --purge uaoe
     while read -r left; do
         [ ! -e "$left" ] && [ ! -L "$left" ] || fail "the purge left $left"
     done <contents.txt
