@@ -93,3 +93,9 @@ fio_report() {
     jq -r --arg name "$1" '.jobs[0] | "ok: fio \($name): wrote \(.write.io_bytes / 1048576 | floor)" +
         " MiB, read and verified \(.read.io_bytes / 1048576 | floor) MiB"' "$1.json"
 }
+
+# kernel_complaints: in a guest, what the kernel's log may not hold. Stalls that a busy host causes under emulation it may.
+kernel_complaints() {
+    local words='WARNING:|BUG:|Oops|general protection|blocked for more than|use-after-free|refcount_t'
+    dmesg | grep -aE "$words" | grep -avE 'soft lockup|rcu.*stall' | head -n 5
+}

@@ -28,7 +28,7 @@ done
 
 dpkg-deb -c "$main" | awk '{print $1, $6}' >contents.txt
 for wanted in '-rwxr-xr-x ./usr/sbin/uaoe' '-rwxr-xr-x ./usr/sbin/uaoed' '-rw-r--r-- ./etc/uaoe/uaoe.toml' \
-    'drwxr-xr-x ./etc/uaoe/uaoe.d/' '-rw-r--r-- ./lib/systemd/system/uaoed.service' '-rw-r--r-- ./lib/udev/rules.d/60-uaoe.rules' '-rwxr-xr-x ./lib/uaoe/stop-arrays' \
+    'drwxr-xr-x ./etc/uaoe/uaoe.d/' '-rw-r--r-- ./lib/systemd/system/uaoed.service' '-rw-r--r-- ./lib/udev/rules.d/60-uaoe.rules' '-rwxr-xr-x ./lib/uaoe/release-devices' \
     '-rw-r--r-- ./usr/share/man/man8/uaoe.8.gz' '-rw-r--r-- ./usr/share/man/man8/uaoed.8.gz' \
     '-rw-r--r-- ./usr/share/man/man5/uaoe.toml.5.gz' '-rw-r--r-- ./usr/share/man/man7/uaoe-from-aoe.7.gz' '-rw-r--r-- ./usr/share/bash-completion/completions/uaoe' \
     '-rw-r--r-- ./usr/share/zsh/vendor-completions/_uaoe' '-rw-r--r-- ./usr/share/fish/vendor_completions.d/uaoe.fish' \

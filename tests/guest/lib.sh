@@ -21,14 +21,12 @@ interfaces=()
 mkdir -p $work
 cd $work
 
-# The kernel may not complain of anything. Stalls that a busy host causes under emulation are shown, no more.
-bad_kernel_words='WARNING:|BUG:|Oops|general protection|blocked for more than|use-after-free|refcount_t'
 # shellcheck disable=SC2317 # called by the trap
 at_end() {
     local status=$? log complaints
     trap - EXIT ERR
     set +e
-    complaints=$(dmesg | grep -aE "$bad_kernel_words" | grep -avE 'soft lockup|rcu.*stall' | head -n 5)
+    complaints=$(kernel_complaints)
     dmesg | grep -aE 'soft lockup|rcu.*stall' | head -n 3
     if [ -n "$complaints" ]; then
         echo "FAILED: the kernel complains: $complaints"
