@@ -229,7 +229,6 @@ devices_are_released() {
 
 without_targets() {
     same "the boot without targets" active "$(systemctl is-active multi-user.target)"
-    # Its first start may have come before its interface did.
     wait_until 60 answers || fail "uaoed does not answer"
     same "LUNs that wait for their targets" 3 "$(uaoe list --json | grep -c '"waiting"')"
 
