@@ -57,7 +57,7 @@ fi
 # Until it has shut down. When the stage asks for it, the targets go away meanwhile. 12 s are measured then, of which 10 are
 # fail_after; release-devices may take 10 more, and a busy machine its time.
 : >out
-start=$SECONDS
+start=$SECONDS paused=0
 ip netns exec "$namespace" "$here/guest-run" --kernel "$kernel" --timeout 400 --memory 1024 --systemd --root root \
     --tap tap0 --shutdown 60 --console "$PWD/../systemd_$stage.console" --env PACKAGES="$packages" \
     -- bash "$here/systemd_stage.sh" "$stage" > >(tee out) 2>&1 &
@@ -69,11 +69,18 @@ while kill -0 "$guest" 2>/dev/null; do
         targets=()
         echo "ok: the targets are gone"
     fi
+    if [ "$stage" = install ] && [ "$paused" = 0 ] && grep -qs 'the target may pause' out; then
+        kill -STOP "${targets[0]}"
+        sleep 6 # less than fail_after
+        kill -CONT "${targets[0]}"
+        paused=1
+    fi
     sleep 0.2
 done
 status=0
 wait "$guest" || status=$?
 [ "$status" -eq 0 ] || fail "exit status $status: $(tail -n 30 "../systemd_$stage.console")"
+[ "$stage" != install ] || same "pauses of a target at the shutdown" 1 "$paused"
 if [ "$stage" = mounted ]; then
     same "targets at the shutdown" 0 "${#targets[@]}"
 fi

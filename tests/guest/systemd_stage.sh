@@ -111,6 +111,16 @@ install() {
     touch /mnt/pair/late
     sync -f /mnt/pair
     same "the array before the shutdown" active "$(array_state)"
+
+    # Without _netdev systemd unmounts it in no order with uaoed. Its target pauses, so that this takes longer than uaoed's end
+    # would.
+    step "a file system that was mounted by hand, at the shutdown"
+    umount /mnt/disk
+    mkdir -p /mnt/hand
+    mount /dev/etherd/e1.0 /mnt/hand
+    head -c 4M /dev/urandom >/mnt/hand/late
+    (cd /mnt/hand && sha256sum late | sed 's, late, disk/late,') >>$sums
+    step "the target may pause"
 }
 
 upgrade_under_load() {
