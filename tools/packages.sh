@@ -10,7 +10,7 @@ libnl-genl-3-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev libsystemd-
 packages_quickstart="vblade iproute2 e2fsprogs libnbd-bin jq"
 # For tests/guest. The guests' kernels are not among them: tests/guest/fetch-kernel downloads and unpacks them.
 packages_guest="qemu-system-x86 busybox-static cpio kmod xz-utils mdadm xfsprogs nbd-client socat udev
-systemd adduser"
+systemd dbus adduser"
 packages_tests="shellcheck vblade iproute2 e2fsprogs libnbd-bin qemu-utils fio jq procps python3-minimal
 bash-completion zsh fish lintian dpkg-dev"
 packages_bench="valgrind nbdkit" # beside those of the tests
