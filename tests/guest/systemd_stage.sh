@@ -10,7 +10,7 @@ pids=()
 mkdir -p /run/test
 cd /run/test
 export DEBIAN_FRONTEND=noninteractive
-sums=/root/sums # outlives the boot
+sums=/var/tmp/sums # outlives the boot
 
 # shellcheck disable=SC2317 # called by the trap
 tell() {

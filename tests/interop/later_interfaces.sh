@@ -18,7 +18,7 @@ start_daemon() { # NAME OPTION...
 }
 state_is() { [ "$(uaoe list --json | jq -r '.[0].state')" = "$1" ]; }
 interfaces_are() { [ "$(uaoe show 1.0 --json | jq -r '[.paths[] | select(.state == "up").interface] | sort | join(" ")')" = "$1" ]; }
-# add_veth NAME COMMAND...: an interface of the initiator's, up when the commands of `ip -n` before that are done.
+# add_veth NAME: an interface of the initiator's, not up yet.
 add_veth() {
     ip link add "$1" netns "$initiator_ns" type veth peer name "$1" netns "$target_ns"
     ip -n "$target_ns" link set "$1" up
@@ -60,7 +60,7 @@ shows_mac() { [ "$(uaoe show 1.0 --json | jq -r '.paths[] | select(.interface ==
 wait_until 15 shows_mac || fail "not with the new address $mac: $(uaoe show 1.0 --json)"
 echo "ok: an interface that was made anew, with its new address"
 
-# A port of a bridge is up before it becomes one.
+# A port of a bridge. That one is not taken in the moment before it becomes that is the unit test's to show.
 ip -n "$initiator_ns" link add br0 type bridge
 add_veth v0
 ip -n "$initiator_ns" link set v0 up
@@ -89,11 +89,10 @@ same "exit code of uaoed" 0 "$ended_status"
 
 # Named, and one of them not there.
 ip -n "$initiator_ns" link del i1
-rm uaoe.toml && : >uaoe.toml
+: >uaoe.toml
 start_daemon named -i i1 -i i0
 grep -q 'cannot use interface i1: there is no such interface; .*; it is used once it is up' named.log ||
     fail "it does not say that i1 is not there: $(cat named.log)"
-uaoe list >/dev/null
 wait_until 15 state_is up || fail "not taken over: $(uaoe list)"
 make_wire 1 9000
 start_vblade 1 0 t1 disk

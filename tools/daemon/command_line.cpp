@@ -46,7 +46,7 @@ parse_daemon_command_line(const std::vector<std::string>& arguments) {
     app.add_option(
            "-i,--interface", options.interfaces,
            "Ethernet interface, instead of the configuration's; may be given several times. "
-           "Without any: all that are up")
+           "Without any: all that are or come up")
         ->allow_extra_args(false)
         ->check(CLI::Validator(
             [](const std::string& name) {
